@@ -1,0 +1,5 @@
+"""`python -m handbench`."""
+
+from handbench.cli import main
+
+main()

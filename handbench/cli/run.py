@@ -1,0 +1,125 @@
+"""`handbench run`: a recipe, options and --set in; a finished run, its table on the screen and its place out."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+
+from handbench.errors import RecipeError
+from handbench.recipe import BUDGETS, Recipe, build
+
+OPTIONS = {  # option -> recipe key
+    "objective": "objective.name",
+    "backbone": "backbone.name",
+    "weights": "backbone.weights",
+    "dataset": "dataset.name",
+    "protocol": "pose.protocol",
+    "labels": "pose.labels",
+    "head": "head.name",
+    "budget": "budget",
+    "seed": "seed",
+    "device": "device",
+}
+
+
+@click.command()
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@click.option("--objective", help="What pre-training asks for: peclr, simclr, supervised, none, …")
+@click.option("--backbone", help="tiny, or any timm model by its name.")
+@click.option("--weights", metavar="none|imagenet|PATH", help="What the backbone starts from.")
+@click.option("--dataset", metavar="NAME", help="The labelled dataset.")
+@click.option(
+    "--data", "roots", multiple=True, metavar="[NAME=]ROOT", help="A dataset's folder; NAME=ROOT for another than --dataset."
+)
+@click.option("--augmentation", metavar="A,B", help="Augmentations in their order, separated by commas; '' for none.")
+@click.option("--protocol", type=click.Choice(["probe", "mlp", "finetune"]), help="How poses are read from the encoder.")
+@click.option("--labels", type=float, metavar="SHARE", help="Share of the labelled frames used, above 0 to 1.")
+@click.option("--head", metavar="NAME", help="The head; linear or mlp by the protocol unless given.")
+@click.option(
+    "--budget", type=click.Choice(list(BUDGETS)), help="smoke: seconds; quick: minutes on 2 cores; paper: the paper's schedule."
+)
+@click.option("--seed", type=int, help="Of everything random.")
+@click.option("--device", metavar="auto|cpu|cuda[:N]", help="Where to compute.")
+@click.option(
+    "--results", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs and stages."
+)
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the recipe, e.g. objective.temperature=0.2."
+)
+@click.option("--plugin", "modules", multiple=True, metavar="MODULE", help="Also take plugins from this module; repeatable.")
+@click.option(
+    "--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="How often to save the state."
+)
+@click.option("--dry-run", is_flag=True, help="Show the resolved recipe and what would be done; do nothing.")
+def run(
+    recipe: Path | None,
+    roots: tuple[str, ...],
+    augmentation: str | None,
+    results: Path,
+    assignments: tuple[str, ...],
+    modules: tuple[str, ...],
+    checkpoint_seconds: float,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Pre-train an encoder on hand images, freeze or fine-tune it, score it on held-out ones, and record the run.
+
+    RECIPE is a TOML file; options override it, and --set overrides options.
+    """
+    given = {OPTIONS[name]: value for name, value in options.items() if value is not None}
+    built = build(recipe, given | _data(roots, given.get("dataset.name")), assignments, augmentation)
+    if dry_run:
+        _show(built, modules)
+        return
+    _run(built, modules, results, checkpoint_seconds)
+
+
+def _data(roots: tuple[str, ...], dataset: str | None) -> dict[str, Any]:
+    """The folders of --data by recipe key."""
+    keys: dict[str, Any] = {}
+    for text in roots:
+        name, equals, root = text.partition("=")
+        if equals and "/" not in name and name not in ("", dataset):
+            raise RecipeError(
+                f"--data {text}: '{name}' is not the run's dataset ({dataset}); name its folder under [[pretrain.data]]"
+            )
+        keys["dataset.root"] = root if equals and "/" not in name else text
+    return keys
+
+
+def _show(recipe: Recipe, modules: tuple[str, ...]) -> None:
+    import tomli_w
+
+    from handbench.assembly import assemble
+    from handbench.plugins import discover
+    from handbench.recipe import to_tables
+
+    assemble(recipe, discover(modules))
+    click.echo(tomli_w.dumps(to_tables(recipe)), nl=False)
+
+
+def _run(recipe: Recipe, modules: tuple[str, ...], results: Path, checkpoint_seconds: float) -> None:
+    from handbench import devices
+    from handbench.assembly import assemble
+    from handbench.flow import Job, Runtime, run
+    from handbench.plugins import discover
+
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    found = discover(modules)
+    for problem in found.broken:
+        click.echo(f"warning: {problem}", err=True)
+    runtime = Runtime(results, devices.choose(recipe.device), checkpoint_seconds, lambda line: click.echo(line, err=True))
+    directory = run(Job(recipe, assemble(recipe, found), runtime))
+    _print_scores(directory)
+
+
+def _print_scores(directory: Path) -> None:
+    """The run's scores as a table: value, spread, and what a random encoder and a constant answer score."""
+    from handbench.results.records import read_run
+    from handbench.results.scoreboard import scoreboard
+
+    record = read_run(directory)
+    assert record is not None
+    click.echo(scoreboard(record))
+    click.echo(f"record: {directory / 'run.json'}")

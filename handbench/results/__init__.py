@@ -1,0 +1,1 @@
+"""Finished runs go in; one directory a run, and the tables made from them, come out."""

@@ -1,0 +1,196 @@
+"""The whole flow on small data: records, reuse, protocols, mixtures, and a run that is killed and goes on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fixtures import write_freihand, write_photos
+
+from handbench.assembly import assemble
+from handbench.errors import DataError
+from handbench.flow import Job, Runtime, run
+from handbench.plugins import discover
+from handbench.recipe import build
+from handbench.results.records import Record, read_run
+
+SMALL = ["pretrain.epochs=2", "pretrain.batch=8", "pretrain.view=32", "measure.neighbours=3"]
+
+
+def do(results: Path, options: dict[str, Any], *assignments: str) -> tuple[Record, list[str]]:
+    """Run and read the record back, with what was said."""
+    said: list[str] = []
+    recipe = build(options={"budget": "smoke", **options}, assignments=[*SMALL, *assignments])
+    directory = run(Job(recipe, assemble(recipe, discover()), Runtime(results, torch.device("cpu"), say=said.append)))
+    record = read_run(directory)
+    assert record is not None
+    return record, said
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = write_photos(tmp_path_factory.mktemp("photos"), people=14)
+    return {"dataset.name": "photos", "dataset.root": str(folder)}
+
+
+@pytest.fixture(scope="module")
+def freihand(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = write_freihand(tmp_path_factory.mktemp("freihand"), unique=20, evaluation=5)
+    return {"dataset.name": "freihand", "dataset.root": str(folder)}
+
+
+@pytest.mark.parametrize("objective", ["peclr", "simclr", "supervised", "none"])
+def test_photographs_are_scored_with_every_objective(tmp_path: Path, photos: dict[str, Any], objective: str) -> None:
+    record, said = do(tmp_path, photos | {"objective.name": objective})
+    scores = {score.metric: score for score in record.scores}
+    wanted = {"knn_accuracy", "linear_accuracy", "retrieval_top1", "rotation_error"}
+    assert (
+        wanted <= set(scores)
+        and {f"{name}/random" for name in wanted} <= set(scores)
+        and {f"{name}/constant" for name in wanted} <= set(scores)
+    )
+    assert ("latent_turn" in scores) == (objective in ("peclr", "simclr"))
+    assert all(np.isfinite(score.value) for score in record.scores)
+    assert record.status == "finished" and record.protocol == "features" and record.id.startswith(f"{objective}-tiny-photos-s0-")
+    assert "no subject ids: the same person may be in training and test" in record.notes
+    assert any("about" in line for line in said) == (objective != "none")
+    assert record.data["train"] + record.data["validation"] + record.data["test"] == sum(
+        1 for _ in Path(photos["dataset.root"]).rglob("*.jpg")
+    )
+
+
+def test_a_finished_run_is_not_done_again(tmp_path: Path, photos: dict[str, Any]) -> None:
+    first, _ = do(tmp_path, photos)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    again, said = do(tmp_path, photos)
+    assert again == first and any("finished before" in line for line in said)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_runs_share_stages_by_content(tmp_path: Path, freihand: dict[str, Any]) -> None:
+    do(tmp_path, freihand)
+    fewer, _ = do(tmp_path, freihand, "pose.labels=0.5")
+    reused = {stage.name: stage.reused for stage in fewer.stages}
+    assert reused == {"pretrain": True, "measure": True, "pose": False}
+    other, _ = do(tmp_path, freihand, "seed=1")
+    assert not any(stage.reused for stage in other.stages)
+
+
+def test_the_same_run_in_another_folder_gives_the_same_scores(tmp_path: Path, photos: dict[str, Any]) -> None:
+    one, two = (do(tmp_path / name, photos)[0] for name in ("a", "b"))
+    assert one.scores == two.scores and one.key == two.key
+
+
+@pytest.mark.parametrize("protocol", ["probe", "mlp", "finetune"])
+def test_poses_are_scored_by_every_protocol(tmp_path: Path, freihand: dict[str, Any], protocol: str) -> None:
+    record, _ = do(tmp_path, freihand | {"pose.protocol": protocol})
+    scores = {score.metric: score for score in record.scores}
+    wanted = {"epe_2d": "px@32", "epe_3d": "mm", "pa_epe": "mm", "auc": "", "pa_auc": "", "mpjpe": "mm", "pa_mpjpe": "mm"}
+    assert {name: scores[name].unit for name in wanted} == wanted
+    assert all(scores[name].count + scores[name].excluded == 5 for name in wanted)
+    assert all(f"{name}/constant" in scores for name in wanted) and ("epe_2d/random" in scores) == (protocol != "finetune")
+    assert scores["epe_2d"].value < 40 and record.protocol == protocol
+    with np.load(tmp_path / record.id / "predictions.npz") as kept:
+        assert kept["joints_2d"].shape == (5, 21, 2) and len(kept["key"]) == 5 and int(kept["view"]) == 32
+
+
+def test_fine_tuning_learns_the_training_hands(tmp_path: Path, freihand: dict[str, Any]) -> None:
+    """Enough epochs on few hands: better than the mean pose on held-out hands whose dots can be seen."""
+    record, _ = do(
+        tmp_path,
+        freihand | {"pose.protocol": "finetune", "objective.name": "none"},
+        "pose.epochs=25",
+        "pose.batch=8",
+        "pose.learning_rate=1e-3",
+    )
+    scores = {score.metric: score.value for score in record.scores}
+    assert scores["epe_2d"] < 0.8 * scores["epe_2d/constant"]
+
+
+def test_without_evaluation_annotations_the_held_out_part_is_scored_and_said(tmp_path: Path) -> None:
+    folder = write_freihand(tmp_path / "freihand", unique=30, evaluation=4, annotated=False)
+    record, said = do(tmp_path / "runs", {"dataset.name": "freihand", "dataset.root": str(folder)})
+    assert any("no annotations" in note for note in record.notes) and any("held out of training" in line for line in said)
+    assert {score.metric: score.count + score.excluded for score in record.scores}["epe_2d"] == record.data["test"] > 0
+
+
+def test_pre_training_on_a_mixture(tmp_path: Path, photos: dict[str, Any], freihand: dict[str, Any]) -> None:
+    recipe = tmp_path / "mixture.toml"
+    sources = [(options["dataset.name"], options["dataset.root"]) for options in (freihand, photos)]
+    recipe.write_text("\n".join(f'[[pretrain.data]]\nname = "{name}"\nroot = "{root}"\n' for name, root in sources))
+    built = build(recipe, {"budget": "smoke", **freihand}, SMALL)
+    directory = run(
+        Job(built, assemble(built, discover()), Runtime(tmp_path / "runs", torch.device("cpu"), say=lambda line: None))
+    )
+    record = read_run(directory)
+    assert record is not None and record.data["pretraining"] > record.data["train"]
+
+
+def test_micro_batches_say_how_many_negatives_an_anchor_sees(tmp_path: Path, photos: dict[str, Any]) -> None:
+    _, said = do(tmp_path, photos, "pretrain.micro_batch=4")
+    assert any("gradients of 2 micro-batches of 4 add up: an anchor sees 6 negatives" in line for line in said)
+
+
+def test_fewer_images_than_a_batch(tmp_path: Path, photos: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="fewer than one batch of 4096"):
+        do(tmp_path, photos, "pretrain.batch=4096")
+
+
+def test_a_killed_run_goes_on_to_the_same_scores_and_weights(tmp_path: Path, photos: dict[str, Any]) -> None:
+    """SIGKILL in mid-epoch, then the same command again: bit for bit what an undisturbed run gives."""
+    command = [
+        sys.executable,
+        "-m",
+        "handbench",
+        "run",
+        "--dataset",
+        "photos",
+        "--data",
+        photos["dataset.root"],
+        "--budget",
+        "smoke",
+    ]
+    command += ["--checkpoint-seconds", "0", *(word for text in [*SMALL, "pretrain.epochs=6"] for word in ("--set", text))]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "HANDBENCH_PLUGINS": ""}
+
+    log = tmp_path / "log.txt"
+
+    def start(results: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as output:
+            return subprocess.Popen([*command, "--results", str(results)], env=environment, stdout=output, stderr=output)
+
+    undisturbed = start(tmp_path / "whole")
+    killed = start(tmp_path / "parted")
+    place = _kill_in_mid_epoch(killed, tmp_path / "parted")
+    assert undisturbed.wait(240) == 0, log.read_text()
+    assert place[1] != 0 and not list((tmp_path / "parted").glob("*/run.json"))
+    again = start(tmp_path / "parted")
+    assert again.wait(240) == 0, log.read_text()
+    states = [
+        torch.load(next((tmp_path / name).glob("stages/pretrain-*/state.pt")), weights_only=True) for name in ("whole", "parted")
+    ]
+    assert states[0].keys() == states[1].keys() and all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    documents = [json.loads(next((tmp_path / name).glob("*/run.json")).read_text()) for name in ("whole", "parted")]
+    assert documents[0]["scores"] == documents[1]["scores"] and documents[0]["key"] == documents[1]["key"]
+
+
+def _kill_in_mid_epoch(process: subprocess.Popen[bytes], results: Path) -> list[int]:
+    """Kill once a checkpoint lies in the middle of an epoch after the first; return its place."""
+    patience = time.monotonic() + 200
+    while time.monotonic() < patience and process.poll() is None:
+        for path in results.glob("stages/pretrain-*/checkpoint.pt"):
+            epoch, step = torch.load(path, weights_only=True)["place"]
+            if epoch >= 1 and step >= 1:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                return list(torch.load(path, weights_only=True)["place"])
+        time.sleep(0.002)
+    process.kill()
+    raise AssertionError("no checkpoint in mid-epoch was met")

@@ -1,0 +1,25 @@
+"""The tables under results/ are what the published records give."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from handbench.cli.report import report
+
+PUBLISHED = Path(__file__).resolve().parents[1] / "results"
+FOLDERS = sorted({path.parent for path in PUBLISHED.rglob("table.md")})
+
+
+def test_every_record_is_in_a_table() -> None:
+    records = sorted(PUBLISHED.rglob("run.json"))
+    lonely = [str(path) for path in records if not any(folder in path.parents for folder in FOLDERS)]
+    assert not lonely, f"no table stands beside or above these records: {lonely}"
+
+
+def test_tables_are_made_from_the_records() -> None:
+    if not FOLDERS:
+        pytest.skip("nothing is published yet")
+    for folder in FOLDERS:
+        outcome = CliRunner().invoke(report, [str(folder), "--check"])
+        assert outcome.exit_code == 0, outcome.stderr or outcome.exception
