@@ -167,6 +167,7 @@ BUDGETS: dict[str, Table] = {
         "pose": {"epochs": 100, "batch": 128},
     },
 }
+DEFAULT_NAMES = {"dataset": "synthetic", "objective": "peclr"}
 PECLR_AUGMENTATIONS = ("rotate", "translate", "scale", "color_jitter")
 METRICS = ("pixels", "freihand", "rotation")
 TABLES = ("dataset", "augmentation", "backbone", "objective", "pretrain", "measure", "head", "pose", "metric")
@@ -200,6 +201,8 @@ def build(
     budget = given.get("budget", tables.get("budget", "quick"))
     if budget not in BUDGETS:
         raise RecipeError(f"budget '{budget}' is unknown; use one of {', '.join(BUDGETS)}")
+    for table, name in DEFAULT_NAMES.items():
+        _table(tables, table).setdefault("name", name)
     _apply_budget(tables, BUDGETS[budget], over="budget" in given)
     if augmentation is not None:
         kept = {entry.get("name"): entry for entry in tables.get("augmentation", []) if isinstance(entry, dict)}
@@ -253,8 +256,6 @@ def from_tables(tables: Mapping[str, Any]) -> Recipe:
     if unknown:
         configure(Recipe, {unknown[0]: None}, "recipe")
     dataset = dict(_want_table(tables.get("dataset", {}), "dataset"))
-    if "name" not in dataset:
-        raise RecipeError("no dataset is named; give --dataset NAME --data ROOT, e.g. --dataset photos --data FOLDER")
     pretrain = dict(_want_table(tables.get("pretrain", {}), "pretrain"))
     mixture = tuple(_source(entry, "pretrain.data") for entry in _want_list(pretrain.pop("data", []), "pretrain.data"))
     scalars = configure(Scalars, {key: tables[key] for key in SCALARS if key in tables}, "recipe")

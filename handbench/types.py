@@ -107,7 +107,7 @@ class Labels:
     def posed(self) -> Bool[np.ndarray, "rows"]:
         """Rows that can train and score a 3D pose: joints in both spaces and intrinsics are there."""
         known = np.isfinite(self.joints_3d).all(-1) & np.isfinite(self.joints_2d).all(-1)
-        posed: Bool[np.ndarray, "rows"] = (known & self.valid).any(-1) & np.isfinite(self.intrinsics).all((-1, -2))
+        posed: Bool[np.ndarray, rows] = (known & self.valid).any(-1) & np.isfinite(self.intrinsics).all((-1, -2))
         return posed
 
 

@@ -17,6 +17,12 @@ def test_defaults_are_the_quick_budget() -> None:
     assert [choice.name for choice in recipe.augmentation] == ["rotate", "translate", "scale", "color_jitter"]
 
 
+def test_what_is_not_named_is_the_rendered_hands_and_peclr() -> None:
+    recipe = build(assignments=["objective.temperature=0.2", "dataset.size=64"])
+    assert (recipe.dataset.name, recipe.objective.name) == ("synthetic", "peclr")
+    assert recipe.objective.settings == {"temperature": 0.2} and recipe.dataset.settings == {"size": 64}
+
+
 def test_precedence(tmp_path: Path) -> None:
     file = tmp_path / "recipe.toml"
     file.write_text('[dataset]\nname = "photos"\n[pretrain]\nepochs = 3\nview = 48\n[pose]\nbatch = 7\n')
@@ -77,7 +83,7 @@ def test_augmentations_by_name_keep_the_recipes_settings(tmp_path: Path) -> None
         ("[dataset]\nname = 'photos'\n[pose]\nprotocol = 'finetun'\n", "did you mean 'finetune'"),
         ("[dataset]\nname = 'photos'\n[pose]\nlabels = 0.0\n", "labels = 0.0 must be in"),
         ("[dataset]\nname = 'photos'\n[pretrain]\nbatch = 100\nmicro_batch = 30\n", "micro_batch = 30 must divide batch = 100"),
-        ("[dataset]\nname = 'photos'\n[objective]\nmode = 'exact'\n", r"\[objective\] needs a name"),
+        ("[dataset]\nname = 'photos'\n[[augmentation]]\ndegrees = 3\n", r"\[augmentation\] needs a name"),
         ("[dataset]\nname = 'photos'\n[augmentation]\nname = 'rotate'\n", "must be an array of tables"),
         ("[dataset]\nname = 'photos'\n[[pretrain.data]]\nname = 'x'\nweight = 0\n", "weight = 0.0 must be above 0"),
         ("budget = 'huge'\n[dataset]\nname = 'photos'\n", "budget 'huge' is unknown; use one of smoke, quick, paper"),

@@ -37,7 +37,7 @@ class TimmModel(nn.Module):
         self.model = _create(config.model, pretrained=config.weights == "imagenet")
         if config.weights not in ("none", "imagenet"):
             load_weights(self.model, Path(config.weights))
-        # Some models (MobileNetV3) pass their pooled features through one more layer, which this counts and num_features does not.
+        # Some models (MobileNetV3) pass pooled features through one more layer, which num_features does not count.
         self.width = int(getattr(self.model, "head_hidden_size", self.model.num_features))  # type: ignore[arg-type]
         settings = resolve_data_config({}, model=self.model)
         for name in ("mean", "std"):
