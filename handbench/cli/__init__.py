@@ -10,6 +10,7 @@ from handbench import __version__
 from handbench.errors import HandbenchError, unknown
 
 VERBS = {
+    "bench": "Measure speed on this machine: all arms interleaved, median and range.",
     "data": "Look at datasets, pack them, and tidy the cache.",
     "plugins": "List every component of every kind and where it came from.",
     "report": "Make tables of all runs below a folder.",
