@@ -1,6 +1,7 @@
 """Speed, honestly: arms that do comparable work in; interleaved rounds, medians and ranges, as JSON and Markdown, out.
 
-All arms run in one process, one after another within each round, so that a busy machine slows them alike; what counts is their ratio.
+All arms run in one process, one after another within each round, so that a busy machine slows them alike; their ratio
+counts.
 """
 
 import statistics
@@ -77,7 +78,8 @@ def markdown(document: dict[str, Any]) -> str:
     lines = [
         f"# {document['title']}",
         "",
-        f"{document['unit']}; median and range of {len(document['arms'][0]['rates'])} interleaved rounds. {_machine(document['machine'])}",
+        f"{document['unit']}; median and range of {len(document['arms'][0]['rates'])} interleaved rounds.",
+        _machine(document["machine"]),
         "",
         "| arm | median | range | ratio | bar | does |",
         "|---|---|---|---|---|---|",
@@ -92,4 +94,5 @@ def markdown(document: dict[str, Any]) -> str:
 def _machine(machine: dict[str, Any]) -> str:
     hardware = machine["hardware"]
     libraries = ", ".join(f"{name} {version}" for name, version in machine["libraries"].items())
-    return f"{hardware['device']}, {hardware['cores']} cores; handbench {machine['handbench']}, Python {machine['python']}, {libraries}."
+    place = f"{hardware['device']}, {hardware['cores']} cores"
+    return f"{place}; handbench {machine['handbench']}, Python {machine['python']}, {libraries}."

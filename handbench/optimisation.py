@@ -20,10 +20,9 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, o
 
 
 def adam(module: nn.Module, weight_decay: float) -> torch.optim.Adam:
-    """Adam over the module's trainable parameters; fused on CUDA. The learning rate is set at every step by `set_rate`."""
+    """Adam over the module's trainable parameters, fused; the learning rate is set at every step by `set_rate`."""
     groups = [group for group in parameter_groups(module, weight_decay) if group["params"]]
-    on_cuda = any(parameter.is_cuda for parameter in module.parameters())
-    return torch.optim.Adam(groups, lr=0.0, fused=on_cuda or None)
+    return torch.optim.Adam(groups, lr=0.0, fused=True)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:

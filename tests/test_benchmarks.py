@@ -39,7 +39,7 @@ def test_rates_and_medians() -> None:
 def test_the_table_says_unit_rounds_machine_ratio_and_bar() -> None:
     text = markdown(as_document("bench x", "images a second", measured()[1], MACHINE))
     assert (
-        "images a second; median and range of 3 interleaved rounds. a processor, 2 threads, fp32, 2 cores; handbench 0.1" in text
+        "images a second; median and range of 3 interleaved rounds.\na processor, 2 threads, fp32, 2 cores; handbench 0.1" in text
     )
     assert "| one | 6 | 4 to 12 | 1.00 | 5, held | does one |" in text
     assert "| two | 2 | 2 to 3 | 0.33 | 5, missed | does two |" in text

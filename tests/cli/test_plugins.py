@@ -41,9 +41,9 @@ def test_listing_imports_nothing_heavy() -> None:
 def test_a_module_from_the_current_folder(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "beside.py").write_text(
-        "from handbench.hookspecs import Lazy, hookimpl\n\n@hookimpl\ndef handbench_heads():\n    return {'mine': Lazy('a:B', 'my head')}\n"
-    )
+    hook = "@hookimpl\ndef handbench_heads():\n    return {'mine': Lazy('a:B', 'my head')}\n"
+    source = f"from handbench.hookspecs import Lazy, hookimpl\n{hook}"
+    (tmp_path / "beside.py").write_text(source)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     code, out, _ = printed(capsys, "plugins", "--plugin", "beside")

@@ -142,7 +142,7 @@ def test_heads_give_poses(component: Component) -> None:
 
 def hands(count: int) -> tuple[Prediction, Truth]:
     generator = np.random.default_rng(0)
-    joints = generator.normal(0, 0.05, (count, 21, 3)) + [0, 0, 0.6]
+    joints = generator.normal(0, 0.05, (count, 21, 3)) + np.array([0, 0, 0.6])
     pixels, key, all_true = (
         generator.uniform(0, 64, (count, 21, 2)),
         np.array([str(row) for row in range(count)]),

@@ -92,7 +92,7 @@ def test_nt_xent_does_not_mind_the_order_of_pairs_or_their_scale() -> None:
 
 def test_simclr_is_nt_xent_of_the_projections() -> None:
     torch.manual_seed(0)
-    objective = SimCLR(SimCLR.Config(hidden=8, points=4), backbone=Flat(12), facts=FACTS).eval()
+    objective = SimCLR(SimCLR.Config(temperature=0.5, hidden=8, points=4), backbone=Flat(12), facts=FACTS).eval()
     views = views_of(torch.rand(2, 5, 3, 2, 2), torch.eye(3).expand(2, 5, 3, 3))
     loss, monitors = objective(Flat(12), views)
     first, second = (objective.projector(view.flatten(1)).detach().numpy() for view in views.images)
@@ -102,7 +102,7 @@ def test_simclr_is_nt_xent_of_the_projections() -> None:
 
 def identity_peclr(mode: str, **settings: object) -> PeCLR:
     """PeCLR whose projector passes its input on: the 'image' is already a set of points."""
-    objective = PeCLR(PeCLR.Config(mode=mode, points=6, **settings), backbone=Flat(12), facts=FACTS)
+    objective = PeCLR(PeCLR.Config(mode=mode, temperature=0.5, points=6, **settings), backbone=Flat(12), facts=FACTS)
     objective.projector = nn.Identity()
     return objective
 

@@ -23,9 +23,14 @@ class SimCLR(nn.Module):
 
     @dataclass(frozen=True)
     class Config:
-        """temperature: of NT-Xent. hidden, points: the projector's hidden width and half its output width."""
+        """The objective's settings.
 
-        temperature: float = 0.5
+        Args:
+            temperature: of NT-Xent; as PeCLR's, so that the two differ in one thing.
+            hidden, points: the projector's hidden width and half its output width.
+        """
+
+        temperature: float = 0.2
         hidden: int = 512
         points: int = 64
 
