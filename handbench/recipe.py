@@ -150,13 +150,13 @@ class Recipe:
 BUDGETS: dict[str, Table] = {
     "smoke": {
         "backbone": {"name": "tiny"},
-        "pretrain": {"epochs": 2, "images": 256, "view": 32, "batch": 64, "learning_rate": 3e-4},
+        "pretrain": {"epochs": 2, "images": 256, "view": 32, "batch": 64, "learning_rate": 5e-4},
         "measure": {"images": 200},
         "pose": {"epochs": 2, "batch": 32},
     },
     "quick": {
         "backbone": {"name": "tiny"},
-        "pretrain": {"epochs": 8, "images": 6000, "view": 64, "batch": 64, "learning_rate": 3e-4},
+        "pretrain": {"epochs": 8, "images": 6000, "view": 64, "batch": 64, "learning_rate": 5e-4},
         "measure": {"images": 2000},
         "pose": {"epochs": 20, "batch": 128},
     },

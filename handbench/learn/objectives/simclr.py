@@ -30,7 +30,7 @@ class SimCLR(nn.Module):
             hidden, points: the projector's hidden width and half its output width.
         """
 
-        temperature: float = 0.2
+        temperature: float = 0.1
         hidden: int = 512
         points: int = 64
 
