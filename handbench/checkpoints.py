@@ -5,11 +5,12 @@ taken for a finished one, and a finished one is never run twice.
 """
 
 import hashlib
-import inspect
 import json
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -105,6 +106,27 @@ def digest(content: Any) -> str:
 
 
 def code_of(*owners: object) -> str:
-    """A digest of the source files that define classes or modules, so that changed code makes new keys."""
-    files = sorted({str(inspect.getsourcefile(owner)) for owner in owners})  # type: ignore[arg-type]
-    return hashlib.blake2b(b"".join(Path(file).read_bytes() for file in files), digest_size=10).hexdigest()
+    """A digest of the code behind classes or modules, so that changed code makes new keys.
+
+    What counts is the source of the module that defines each, and of the modules of the same package that it takes functions
+    and classes from, and so on.
+    """
+    modules = [owner if isinstance(owner, ModuleType) else sys.modules[getattr(owner, "__module__", "")] for owner in owners]
+    found: dict[str, ModuleType] = {}
+    while modules:
+        module = modules.pop()
+        if module.__name__ not in found:
+            found[module.__name__] = module
+            modules += _taken_from(module)
+    sources = [Path(str(module.__file__)).read_bytes() for _, module in sorted(found.items())]
+    return hashlib.blake2b(b"".join(sources), digest_size=10).hexdigest()
+
+
+def _taken_from(module: ModuleType) -> list[ModuleType]:
+    """The modules of the same package whose functions, classes or selves stand among a module's names."""
+    package = module.__name__.partition(".")[0]
+    names = {
+        value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None) for value in vars(module).values()
+    }
+    own = [str(name) for name in names if str(name).partition(".")[0] == package and name != module.__name__]
+    return [sys.modules[name] for name in own if getattr(sys.modules.get(name), "__file__", None)]

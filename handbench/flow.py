@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import safetensors.torch
 import tomli_w
 import torch
 from jaxtyping import Int
@@ -42,6 +43,7 @@ from handbench.results.provenance import provenance
 from handbench.types import Facts, Score
 
 Rows = Int[np.ndarray, "rows"]
+ENCODER = "encoder.safetensors"  # in the pre-training's folder; what --weights takes
 
 
 @dataclass(frozen=True)
@@ -100,9 +102,7 @@ def run(job: Job) -> Path:
     """
     started = time.perf_counter()
     ensure_writable(job.runtime.results)
-    backbone = make_backbone(
-        job.assembly.backbone, job.recipe.seed
-    )  # first of all: weights that cannot be had fail before any work
+    backbone = make_backbone(job.assembly.backbone, job.recipe.seed)  # first: weights that cannot be had cost no work
     ready = prepare(job)
     learned, pretraining = learn(job, ready, backbone)
     measured, probing = measure(job, ready, learned)
@@ -131,9 +131,12 @@ def learn(job: Job, ready: Ready, backbone: nn.Module) -> tuple[Learned, records
     stage = Stage(job.runtime.results, "pretrain", _pretrain_content(job, ready))
     reused = stage.done
     if reused:
+        job.runtime.say(f"pre-training was done before: {stage.folder}")
         learner.load_state_dict(stage.state())
     else:
         history = _train(job, ready, learner, stage)
+        weights = {name: value.cpu().contiguous() for name, value in backbone.state_dict().items()}
+        write_bytes(stage.folder / ENCODER, safetensors.torch.save(weights))
         stage.finish({"history": history, "seconds": sum(row["seconds"] for row in history)}, learner.state_dict())
     summary = stage.summary()
     return Learned(learner.eval(), stage.key, tuple(summary["history"])), _done(stage, reused)

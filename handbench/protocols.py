@@ -31,8 +31,11 @@ class Dataset(Protocol):
         parallel: how packing may call it from several workers at once.
     """
 
-    context: float
-    parallel: Literal["threads", "processes", "none"]
+    @property
+    def context(self) -> float: ...
+
+    @property
+    def parallel(self) -> Literal["threads", "processes", "none"]: ...
 
     def __len__(self) -> int: ...
 

@@ -1,10 +1,12 @@
 """The tables under results/ are what the published records give."""
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from handbench.benchmarks import markdown
 from handbench.cli.report import report
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "results"
@@ -23,3 +25,8 @@ def test_tables_are_made_from_the_records() -> None:
     for folder in FOLDERS:
         outcome = CliRunner().invoke(report, [str(folder), "--check"])
         assert outcome.exit_code == 0, outcome.stderr or outcome.exception
+
+
+@pytest.mark.parametrize("path", sorted((PUBLISHED / "bench").glob("*.json")), ids=lambda path: path.stem)
+def test_benchmark_tables_are_made_from_their_measurements(path: Path) -> None:
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(json.loads(path.read_text(encoding="utf-8")))

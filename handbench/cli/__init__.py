@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from handbench import __version__
-from handbench.errors import HandbenchError, unknown
+from handbench.errors import HandbenchError, Interrupted, unknown
 
 VERBS = {
     "bench": "Measure speed on this machine: all arms interleaved, median and range.",
@@ -56,11 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = cli.main(list(arguments) if arguments is not None else None, prog_name="handbench", standalone_mode=False)
         sys.exit(code)  # of click's Exit, which comes back as a value; commands themselves return nothing
     except click.Abort:
-        click.echo("stopped", err=True)
-        sys.exit(130)
+        click.echo("stopped; run the same command again to go on", err=True)
+        sys.exit(Interrupted.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except Interrupted as stop:
+        click.echo(str(stop), err=True)
+        sys.exit(stop.exit_code)
     except HandbenchError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)

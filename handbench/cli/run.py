@@ -51,7 +51,7 @@ OPTIONS = {  # option -> recipe key
 @click.option(
     "--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="How often to save the state."
 )
-@click.option("--dry-run", is_flag=True, help="Show the resolved recipe and what would be done; do nothing.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print the resolved recipe; do nothing.")
 def run(
     recipe: Path | None,
     roots: tuple[str, ...],
