@@ -63,11 +63,11 @@ class Stage:
         """The tensors that `finish` stored."""
         return load(self.folder / "state.pt")
 
-    def run(self, work: Callable[[], Mapping[str, Any]]) -> tuple[dict[str, Any], bool]:
-        """Do light work once: return its summary and whether it was reused."""
+    def run(self, work: Callable[[], tuple[Mapping[str, Any], Mapping[str, Any] | None]]) -> tuple[dict[str, Any], bool]:
+        """Do light work once, which returns its summary and tensors to keep; return the summary and whether it was reused."""
         if self.done:
             return self.summary(), True
-        self.finish(work())
+        self.finish(*work())
         return self.summary(), False
 
 

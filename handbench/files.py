@@ -1,5 +1,6 @@
 """Bytes, text or JSON in, whole files out: a reader finds the old file or the new one, never half of either."""
 
+import io
 import json
 import os
 import secrets
@@ -8,6 +9,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from handbench.errors import HandbenchError, ResultsError
 
@@ -47,6 +51,14 @@ def write_json(path: Path, content: Any) -> None:
         ValueError: the content holds NaN or infinity.
     """
     write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def as_npz(**arrays: npt.ArrayLike) -> bytes:
+    """Arrays by name as the bytes of a compressed .npz file."""
+    buffer = io.BytesIO()
+    named: dict[str, Any] = {name: np.asarray(array) for name, array in arrays.items()}
+    np.savez_compressed(buffer, **named)
+    return buffer.getvalue()
 
 
 def ensure_writable(folder: Path) -> None:

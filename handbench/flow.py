@@ -32,7 +32,7 @@ from handbench.checkpoints import Stage, code_of, digest
 from handbench.configs import as_settings
 from handbench.data import material
 from handbench.data.material import Material
-from handbench.files import ensure_writable, write_bytes
+from handbench.files import as_npz, ensure_writable, write_bytes
 from handbench.learn import pretrain, sampling, views
 from handbench.measure import probes
 from handbench.pose import estimator, finetune
@@ -105,11 +105,10 @@ def run(job: Job) -> Path:
     backbone = make_backbone(job.assembly.backbone, job.recipe.seed)  # first: weights that cannot be had cost no work
     ready = prepare(job)
     learned, pretraining = learn(job, ready, backbone)
-    measured, probing = measure(job, ready, learned)
-    posed, fitting, files = pose(job, ready, learned)
-    stages = (pretraining, probing, *fitting)
-    seconds = time.perf_counter() - started
-    return write(job, ready, learned, stages, (*measured, *posed), files, seconds)
+    measured, probing, probed = measure(job, ready, learned)
+    posed, fitting, predicted = pose(job, ready, learned)
+    stages, files = (pretraining, probing, *fitting), {**probed, **predicted}
+    return write(job, ready, learned, stages, (*measured, *posed), files, time.perf_counter() - started)
 
 
 def prepare(job: Job) -> Ready:
@@ -142,11 +141,11 @@ def learn(job: Job, ready: Ready, backbone: nn.Module) -> tuple[Learned, records
     return Learned(learner.eval(), stage.key, tuple(summary["history"])), _done(stage, reused)
 
 
-def measure(job: Job, ready: Ready, learned: Learned) -> tuple[list[Score], records.Stage]:
+def measure(job: Job, ready: Ready, learned: Learned) -> tuple[list[Score], records.Stage, dict[str, bytes]]:
     """Probe the frozen encoder, and beside it the same network with its first, random weights."""
-    scores, done = _probe(job, ready, learned)
-    random, _ = _probe(job, ready, _untrained(job))
-    return scores + _baseline(random, "random"), done
+    scores, done, samples = _probe(job, ready, learned)
+    random, _, _ = _probe(job, ready, _untrained(job))
+    return scores + _baseline(random, "random"), done, {"probes.npz": samples}
 
 
 def pose(job: Job, ready: Ready, learned: Learned) -> tuple[list[Score], list[records.Stage], dict[str, bytes]]:
@@ -278,7 +277,7 @@ def _untrained_content(backbone: Part, seed: int) -> dict[str, Any]:
     return {"untrained": backbone.content, "seed": seed}
 
 
-def _probe(job: Job, ready: Ready, learned: Learned) -> tuple[list[Score], records.Stage]:
+def _probe(job: Job, ready: Ready, learned: Learned) -> tuple[list[Score], records.Stage, bytes]:
     """Run the feature probes of one encoder once."""
     train, test = (
         material.some(rows, job.recipe.measure.images) for rows in (ready.labelled.split.train, ready.labelled.split.test)
@@ -292,17 +291,19 @@ def _probe(job: Job, ready: Ready, learned: Learned) -> tuple[list[Score], recor
         "seed": job.recipe.seed,
     }
 
-    def work() -> dict[str, Any]:
+    def work() -> tuple[dict[str, Any], dict[str, Tensor]]:
         started = time.perf_counter()
         classes = [ready.labelled.pool.batch(rows).targets.classes.cpu() for rows in (train, test)]
-        scores = probes.probe(
-            _subject(job, ready, learned), probes.Material(train, test, *classes), job.recipe.measure, job.recipe.seed
-        )
-        return {"scores": [asdict(score) for score in scores], "seconds": time.perf_counter() - started}
+        looked_at = probes.Material(train, test, *classes)
+        found = probes.probe(_subject(job, ready, learned), looked_at, job.recipe.measure, job.recipe.seed)
+        summary = {"scores": [asdict(score) for score in found.scores], "seconds": time.perf_counter() - started}
+        return summary, {"row": torch.from_numpy(test), **found.samples}
 
     stage = Stage(job.runtime.results, "measure", content)
     summary, reused = stage.run(work)
-    return [Score(**score) for score in summary["scores"]], _done(stage, reused)
+    samples = {name: values.numpy() for name, values in stage.state().items()}
+    file = as_npz(key=ready.labelled.labels.key[samples.pop("row")], **samples)  # what each held-out image scored
+    return [Score(**score) for score in summary["scores"]], _done(stage, reused), file
 
 
 def _subject(job: Job, ready: Ready, learned: Learned) -> probes.Subject:

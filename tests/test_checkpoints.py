@@ -33,9 +33,9 @@ def test_a_stage_is_done_when_its_marker_is_written_and_not_before(tmp_path: Pat
 def test_light_work_is_done_once(tmp_path: Path) -> None:
     calls: list[int] = []
 
-    def work() -> dict[str, Any]:
+    def work() -> tuple[dict[str, Any], None]:
         calls.append(1)
-        return {"answer": 42}
+        return {"answer": 42}, None
 
     for reused in (False, True):
         assert Stage(tmp_path, "measure", {"x": 1}).run(work) == ({"answer": 42}, reused)
@@ -43,7 +43,7 @@ def test_light_work_is_done_once(tmp_path: Path) -> None:
 
 
 def test_work_that_fails_is_not_remembered_as_done(tmp_path: Path) -> None:
-    def work() -> dict[str, Any]:
+    def work() -> tuple[dict[str, Any], None]:
         raise RuntimeError("half-way")
 
     stage = Stage(tmp_path, "measure", {"x": 1})

@@ -1,9 +1,11 @@
 """Files are whole or not there, and what cannot be written is said before any work."""
 
+import io
 import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from handbench import files
@@ -55,3 +57,8 @@ def test_space_is_compared_with_the_disk_of_the_nearest_folder(tmp_path: Path) -
     files.ensure_space(tmp_path / "not" / "yet", 1)
     with pytest.raises(DataError, match=r"1000000\.0 GB are needed and .* free"):
         files.ensure_space(tmp_path / "not" / "yet", 10**15, DataError)
+
+
+def test_arrays_as_npz() -> None:
+    with np.load(io.BytesIO(files.as_npz(numbers=[1.5, 2.0], names=np.array(["a", "b"])))) as kept:
+        assert kept["numbers"].tolist() == [1.5, 2.0] and kept["names"].tolist() == ["a", "b"]

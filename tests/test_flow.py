@@ -61,6 +61,9 @@ def test_photographs_are_scored_with_every_objective(tmp_path: Path, photos: dic
     assert record.status == "finished" and record.protocol == "features" and record.id.startswith(f"{objective}-tiny-photos-s0-")
     assert "no subject ids: the same person may be in training and test" in record.notes
     assert any("about" in line for line in said) == (objective != "none")
+    with np.load(tmp_path / record.id / "probes.npz") as kept:
+        assert len(kept["key"]) == scores["rotation_error"].count
+        assert kept["rotation_error"].mean() == pytest.approx(scores["rotation_error"].value, rel=1e-5)
     assert record.data["train"] + record.data["validation"] + record.data["test"] == sum(
         1 for _ in Path(photos["dataset.root"]).rglob("*.jpg")
     )

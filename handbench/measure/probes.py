@@ -5,7 +5,7 @@ view's corners would betray the angle without a look at the hand.
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,42 +54,65 @@ class Material:
     test_classes: Int[Tensor, "test"]
 
 
-def probe(subject: Subject, material: Material, settings: Measure, seed: int) -> list[Score]:
+@dataclass(frozen=True)
+class Found:
+    """What probing found.
+
+    Args:
+        scores: means over the held-out images.
+        samples: the same by held-out image: column name -> one number a row, NaN where an image cannot be scored.
+    """
+
+    scores: list[Score]
+    samples: Mapping[str, Float[Tensor, "test"]]
+
+
+def probe(subject: Subject, material: Material, settings: Measure, seed: int) -> Found:
     """Score a frozen encoder by every probe that its data allows.
 
     Returns:
         knn_accuracy and linear_accuracy (%, where there are classes), retrieval_top1 (%), rotation_error (degrees),
-        latent_turn (degrees, where there is a projection); each with what a constant answer scores as `…/constant`.
+        latent_turn (degrees, where there is a projection); each but the last with what a constant answer scores as
+        `…/constant`.
     """
-    scores = [
-        *_classes(subject, material, settings, seed),
-        *_retrieval(subject, material),
-        *_rotation(subject, material, settings, seed),
+    parts = [
+        _classes(subject, material, settings, seed),
+        _retrieval(subject, material),
+        _rotation(subject, material, settings, seed),
+        _turn(subject, material, settings),
     ]
-    return scores + _turn(subject, material, settings)
+    samples = {name: values for part in parts for name, values in part.samples.items()}
+    return Found([score for part in parts for score in part.scores], samples)
 
 
-def _classes(subject: Subject, material: Material, settings: Measure, seed: int) -> list[Score]:
+def _classes(subject: Subject, material: Material, settings: Measure, seed: int) -> Found:
     labelled, scored = material.train_classes >= 0, material.test_classes >= 0
     classes, truth = material.train_classes[labelled], material.test_classes[scored]
     if len(classes.unique()) < 2 or not len(truth):
-        return []
+        return Found([], {})
     train = extract(subject.encoder, subject.plain(material.train[labelled.numpy()], None))
     test = extract(subject.encoder, subject.plain(material.test[scored.numpy()], None))
-    near = knn_predict(train, classes, test, settings.neighbours)
-    linear = linear_predict(train, classes, test, seed)
+    guesses = {
+        "knn_accuracy": knn_predict(train, classes, test, settings.neighbours),
+        "linear_accuracy": linear_predict(train, classes, test, seed),
+    }
     most = torch.full_like(truth, int(classes.bincount().argmax()))
-    named = {"knn_accuracy": near, "linear_accuracy": linear, "knn_accuracy/constant": most, "linear_accuracy/constant": most}
-    return [_share(name, (guess == truth).float()) for name, guess in named.items()]
+    named = guesses | {f"{name}/constant": most for name in guesses}
+    scores = [_share(name, (guess == truth).float()) for name, guess in named.items()]
+    rows = {
+        name: torch.full(scored.shape, math.nan).masked_scatter(scored, (guess == truth).float())
+        for name, guess in guesses.items()
+    }
+    return Found(scores, rows)
 
 
-def _retrieval(subject: Subject, material: Material) -> list[Score]:
+def _retrieval(subject: Subject, material: Material) -> Found:
     first, second = (extract(subject.encoder, subject.augmented(material.test, view)) for view in (0, 1))
-    chance = torch.full((len(first),), 1 / len(first))
-    return [_share("retrieval_top1", retrieval_hits(first, second)), _share("retrieval_top1/constant", chance)]
+    hits, chance = retrieval_hits(first, second), torch.full((len(first),), 1 / len(first))
+    return Found([_share("retrieval_top1", hits), _share("retrieval_top1/constant", chance)], {"retrieval_top1": hits})
 
 
-def _rotation(subject: Subject, material: Material, settings: Measure, seed: int) -> list[Score]:
+def _rotation(subject: Subject, material: Material, settings: Measure, seed: int) -> Found:
     def pairs(rows: Rows, name: str) -> tuple[tuple[Tensor, Tensor], Tensor]:
         limit = math.radians(settings.rotation)
         angles = torch.from_numpy(Draws(seed, "rotation", name).uniform(-limit, limit, (2, len(rows)))).float()
@@ -99,8 +122,10 @@ def _rotation(subject: Subject, material: Material, settings: Measure, seed: int
 
     train, train_turns = pairs(material.train, "train")
     test, test_turns = pairs(material.test, "test")
-    decoded = decode_errors(train, train_turns, test, test_turns)
-    return [_degrees("rotation_error", decoded), _degrees("rotation_error/constant", constant_errors(train_turns, test_turns))]
+    decoded, constant = decode_errors(train, train_turns, test, test_turns), constant_errors(train_turns, test_turns)
+    return Found(
+        [_degrees("rotation_error", decoded), _degrees("rotation_error/constant", constant)], {"rotation_error": decoded}
+    )
 
 
 def inscribed(limit: float) -> float:
@@ -115,7 +140,7 @@ def inscribed(limit: float) -> float:
 
 
 @torch.inference_mode()
-def _turn(subject: Subject, material: Material, settings: Measure) -> list[Score]:
+def _turn(subject: Subject, material: Material, settings: Measure) -> Found:
     angle = math.radians(settings.turn)
     inside = scaling(torch.tensor(inscribed(angle)))
     points = []
@@ -123,11 +148,13 @@ def _turn(subject: Subject, material: Material, settings: Measure) -> list[Score
         warp = (inside @ rotation(torch.tensor(turn))).expand(len(material.test), 3, 3)
         projected = subject.project(extract(subject.encoder, subject.plain(material.test, warp)))
         if projected is None:
-            return []
+            return Found([], {})
         points.append(projected.cpu())
-    middle, spread = median_and_spread(latent_turns(points[0], points[1]))
+    turns = latent_turns(points[0], points[1])
+    middle, spread = median_and_spread(turns)
     note = f"image turned by {settings.turn:g}°; median and half the central 68 %"
-    return [Score("latent_turn", middle, "degrees", len(material.test), spread=spread, protocol="procrustes", note=note)]
+    score = Score("latent_turn", middle, "degrees", len(turns), spread=spread, protocol="procrustes", note=note)
+    return Found([score], {"latent_turn": turns})
 
 
 def _share(metric: str, hits: Tensor) -> Score:

@@ -1,6 +1,5 @@
 """A pre-trained encoder and labelled views in; by the protocol asked for, predicted poses of the test hands and scores out."""
 
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from handbench.files import as_npz
 from handbench.pose.finetune import PoseNetwork, finetune, plan_of
 from handbench.pose.lifting import predict, truth_of
 from handbench.pose.probe import Features, probe
@@ -85,7 +85,7 @@ def estimate(task: Task) -> tuple[bytes, list[Score]]:
     scale = bone_length(seen.joints_3d, task.settings.convention)
     prediction = predict(output, seen.intrinsics, scale, task.labels.key, task.size, task.settings.convention)
     baseline = [replace(score, metric=f"{score.metric}/constant") for score in _score(task, seen, _mean_hand(task))]
-    return _as_file(prediction), _score(task, seen, prediction) + baseline
+    return as_npz(**vars(prediction)), _score(task, seen, prediction) + baseline
 
 
 @torch.inference_mode()
@@ -149,9 +149,3 @@ def _mean_hand(task: Task) -> Prediction:
 def _score(task: Task, seen: Seen, prediction: Prediction) -> list[Score]:
     truth = truth_of(task.labels, seen.warps)
     return [score for metric in task.metrics for score in metric.score(prediction, truth)]
-
-
-def _as_file(prediction: Prediction) -> bytes:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **vars(prediction))
-    return buffer.getvalue()

@@ -135,12 +135,17 @@ def test_probe_scores_name_their_unit_count_and_constant() -> None:
     rows = np.arange(40)
     subject = probes.Subject(Marks(), project, plain, lambda chosen, view: [images[chosen]])
     material = probes.Material(rows[:30], rows[30:], torch.arange(30) % 2, torch.arange(10) % 2)
-    scores = {score.metric: score for score in probes.probe(subject, material, Measure(neighbours=3), seed=0)}
+    found = probes.probe(subject, material, Measure(neighbours=3), seed=0)
+    scores = {score.metric: score for score in found.scores}
     assert scores["retrieval_top1"].value == 100.0 and scores["retrieval_top1/constant"].value == pytest.approx(10.0)
     assert scores["knn_accuracy/constant"].value == 50.0
     assert scores["latent_turn"].value == pytest.approx(30.0, abs=1e-3) and scores["latent_turn"].spread == pytest.approx(
         0.0, abs=1e-3
     )
+    assert {name: 100 * found.samples[name].mean().item() for name in ("knn_accuracy", "linear_accuracy")} == pytest.approx(
+        {name: scores[name].value for name in ("knn_accuracy", "linear_accuracy")}
+    )
+    assert found.samples["rotation_error"].mean().item() == pytest.approx(scores["rotation_error"].value, rel=1e-5)
     assert {score.unit for score in scores.values()} == {"%", "degrees"} and all(score.count == 10 for score in scores.values())
 
 
@@ -151,7 +156,7 @@ def test_without_classes_there_is_no_accuracy() -> None:
     )
     rows = np.arange(12)
     material = probes.Material(rows[:8], rows[8:], torch.full((8,), -1), torch.full((4,), -1))
-    names = {score.metric for score in probes.probe(subject, material, Measure(), seed=0)}
+    names = {score.metric for score in probes.probe(subject, material, Measure(), seed=0).scores}
     assert names == {"retrieval_top1", "retrieval_top1/constant", "rotation_error", "rotation_error/constant"}
 
 
