@@ -158,7 +158,7 @@ BUDGETS: dict[str, Table] = {
         "backbone": {"name": "tiny"},
         "pretrain": {"epochs": 8, "images": 6000, "view": 64, "batch": 64, "learning_rate": 5e-4},
         "measure": {"images": 2000},
-        "pose": {"epochs": 20, "batch": 128},
+        "pose": {"epochs": 15, "batch": 32, "learning_rate": 2e-4},
     },
     "paper": {
         "backbone": {"name": "resnet50"},

@@ -1,6 +1,8 @@
 """The tables under results/ are what the published records give."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,3 +32,10 @@ def test_tables_are_made_from_the_records() -> None:
 @pytest.mark.parametrize("path", sorted((PUBLISHED / "bench").glob("*.json")), ids=lambda path: path.stem)
 def test_benchmark_tables_are_made_from_their_measurements(path: Path) -> None:
     assert path.with_suffix(".md").read_text(encoding="utf-8") == markdown(json.loads(path.read_text(encoding="utf-8")))
+
+
+def test_the_readmes_tables_are_made_from_the_records() -> None:
+    done = subprocess.run(
+        [sys.executable, str(PUBLISHED.parent / "tools" / "readme_tables.py"), "--check"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
