@@ -179,6 +179,7 @@ def build(
     options: Mapping[str, Any] | None = None,
     assignments: Sequence[str] = (),
     augmentation: str | None = None,
+    roots: Sequence[str] = (),
 ) -> Recipe:
     """Put a recipe together from its sources.
 
@@ -187,6 +188,7 @@ def build(
         options: dotted keys to values, as the command line's options give them.
         assignments: `key=value` texts of --set, dotted keys, TOML values.
         augmentation: names separated by commas, in place of the recipe's.
+        roots: folders of data, `ROOT` for the labelled dataset or `NAME=ROOT` for that one and every source of that name.
 
     Raises:
         RecipeError: unreadable file, unknown key, wrong type, or a value out of range.
@@ -210,7 +212,25 @@ def build(
         tables["augmentation"] = [kept.get(name, {"name": name}) for name in names]
     for key, value in given.items():
         assign(tables, key, value)
+    for text in roots:
+        _set_root(tables, text)
     return from_tables(tables)
+
+
+def _set_root(tables: Table, text: str) -> None:
+    """Give the datasets that `NAME=ROOT` or `ROOT` means their folder; raises RecipeError when the recipe has none of that name."""
+    name, equals, root = text.partition("=")
+    if not equals or "/" in name:  # a folder's own name may hold an equals sign
+        name, root = tables["dataset"]["name"], text
+    sources = [tables["dataset"], *_want_list(_table(tables, "pretrain").get("data", []), "pretrain.data")]
+    meant = [source for source in sources if isinstance(source, dict) and source.get("name") == name]
+    if not meant:
+        known = ", ".join(str(source.get("name")) for source in sources if isinstance(source, dict))
+        raise RecipeError(
+            f"--data {text}: the run has no dataset '{name}' ({known}); name it with --dataset or under [[pretrain.data]]"
+        )
+    for source in meant:
+        source["root"] = root
 
 
 def _apply_budget(tables: Table, budget: Mapping[str, Table], *, over: bool) -> None:

@@ -114,3 +114,13 @@ def test_wrong_assignments_are_named(assignment: str, message: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"none.toml cannot be read"):
         build(tmp_path / "none.toml")
+
+
+def test_folders_go_to_the_datasets_they_name(tmp_path: Path) -> None:
+    file = tmp_path / "mixture.toml"
+    file.write_text('[dataset]\nname = "freihand"\n[[pretrain.data]]\nname = "freihand"\n[[pretrain.data]]\nname = "photos"\n')
+    recipe = build(file, roots=["photos=mine", "/data/frei=hand"])
+    assert recipe.dataset.root == "/data/frei=hand"
+    assert [source.root for source in recipe.pretrain.data] == ["/data/frei=hand", "mine"]
+    with pytest.raises(RecipeError, match="no dataset 'fotos'"):
+        build(file, roots=["fotos=x"])

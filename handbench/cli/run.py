@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-from handbench.errors import RecipeError
 from handbench.recipe import BUDGETS, Recipe, build
 
 OPTIONS = {  # option -> recipe key
@@ -68,24 +67,11 @@ def run(
     RECIPE is a TOML file; options override it, and --set overrides options.
     """
     given = {OPTIONS[name]: value for name, value in options.items() if value is not None}
-    built = build(recipe, given | _data(roots, given.get("dataset.name")), assignments, augmentation)
+    built = build(recipe, given, assignments, augmentation, roots)
     if dry_run:
         _show(built, modules)
         return
     _run(built, modules, results, checkpoint_seconds)
-
-
-def _data(roots: tuple[str, ...], dataset: str | None) -> dict[str, Any]:
-    """The folders of --data by recipe key."""
-    keys: dict[str, Any] = {}
-    for text in roots:
-        name, equals, root = text.partition("=")
-        if equals and "/" not in name and name not in ("", dataset):
-            raise RecipeError(
-                f"--data {text}: '{name}' is not the run's dataset ({dataset}); name its folder under [[pretrain.data]]"
-            )
-        keys["dataset.root"] = root if equals and "/" not in name else text
-    return keys
 
 
 def _show(recipe: Recipe, modules: tuple[str, ...]) -> None:

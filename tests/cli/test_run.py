@@ -61,7 +61,7 @@ def test_dry_run_prints_a_recipe_that_runs_the_same(typed: Any, photos: Path, tm
 def test_data_may_name_its_dataset(typed: Any, photos: Path) -> None:
     assert f'root = "{photos}"' in typed("--dataset", "photos", "--data", f"photos={photos}", "--dry-run")[1]
     code, _, err = typed("--dataset", "photos", "--data", "other=x", "--dry-run")
-    assert code == 2 and "'other' is not the run's dataset (photos)" in err
+    assert code == 2 and "the run has no dataset 'other' (photos)" in err
 
 
 @pytest.mark.parametrize(
