@@ -218,7 +218,7 @@ def build(
 
 
 def _set_root(tables: Table, text: str) -> None:
-    """Give the datasets that `NAME=ROOT` or `ROOT` means their folder; raises RecipeError when the recipe has none of that name."""
+    """Give the datasets that `NAME=ROOT` or `ROOT` means their folder; raises RecipeError when there is none of that name."""
     name, equals, root = text.partition("=")
     if not equals or "/" in name:  # a folder's own name may hold an equals sign
         name, root = tables["dataset"]["name"], text
