@@ -5,10 +5,14 @@ nothing else: a run
 killed at any moment and started again ends with the same weights, bit for bit on the CPU at the same thread count.
 """
 
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType, TracebackType
 from typing import Any
 
 import torch
@@ -106,31 +110,56 @@ def train(task: Task, plan: Plan, device: torch.device, folder: Path, *, checkpo
         One row an epoch: loss, monitors, learning rate, seconds, views per second, share of the time spent on views.
 
     Raises:
-        Interrupted: on Ctrl-C, after a checkpoint.
+        Interrupted: on Ctrl-C or SIGTERM, at the end of the step, after a checkpoint.
         HandbenchError: the loss is not finite.
     """
     optimiser = adam(task.module, plan.weight_decay)
     epoch, step, history, tally = _resume(task.module, optimiser, device, folder / CHECKPOINT)
     total = plan.epochs * plan.steps
     saved = time.monotonic()
-    with Progress(total, task.label, "steps", done=epoch * plan.steps + step) as progress:
-        try:
-            while epoch < plan.epochs:
-                rate = _step(task, plan, optimiser, device, tally, epoch, step)
-                progress.advance(1)
-                step += 1
-                if step == plan.steps:
-                    history.append(_close_epoch(tally, epoch, rate, task.label))
-                    progress.note(f"epoch {epoch + 1}/{plan.epochs} loss {history[-1]['loss']:.4f}")
-                    epoch, step, tally = epoch + 1, 0, Tally(torch.zeros((), device=device))
-                if time.monotonic() - saved >= checkpoint_seconds and epoch < plan.epochs:
-                    _checkpoint(task.module, optimiser, folder, epoch, step, history, tally)
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            _checkpoint(task.module, optimiser, folder, epoch, step, history, tally)
-            place = f"epoch {epoch + 1} of {plan.epochs}, step {step} of {plan.steps}"
-            raise Interrupted(f"{task.label} stopped at {place}; run the same command again to go on from there") from None
+    with Progress(total, task.label, "steps", done=epoch * plan.steps + step) as progress, StopRequest() as stop:
+        while epoch < plan.epochs:
+            rate = _step(task, plan, optimiser, device, tally, epoch, step)
+            progress.advance(1)
+            step += 1
+            if step == plan.steps:
+                history.append(_close_epoch(tally, epoch, rate, task.label))
+                progress.note(f"epoch {epoch + 1}/{plan.epochs} loss {history[-1]['loss']:.4f}")
+                epoch, step, tally = epoch + 1, 0, Tally(torch.zeros((), device=device))
+            due = stop.asked or time.monotonic() - saved >= checkpoint_seconds
+            if due and epoch < plan.epochs:
+                _checkpoint(task.module, optimiser, folder, epoch, step, history, tally)
+                saved = time.monotonic()
+                if stop.asked:
+                    place = f"epoch {epoch + 1} of {plan.epochs}, after step {step} of {plan.steps}"
+                    raise Interrupted(f"{task.label} stopped in {place}; run the same command again to go on from there")
     return history
+
+
+class StopRequest:
+    """Takes Ctrl-C and SIGTERM as a request to stop at the end of the step; a second one stops at once.
+
+    In mid-step the weights are of this step and the batch statistics of the next, so a checkpoint there would not go on exactly.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopRequest":
+        if threading.current_thread() is threading.main_thread():  # Python gives signals to no other
+            self._before = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+        sys.stderr.write("\nstopping at the end of this step; once more to stop at once\n")
 
 
 def _step(

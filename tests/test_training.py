@@ -1,5 +1,6 @@
 """The training loop: history, accumulation, Ctrl-C, and resuming to the very same weights."""
 
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,14 +36,14 @@ def views(epoch: int, step: int, part: int) -> Views:
 
 
 def task_of(module: nn.Module, stop_after: int | None = None) -> Task:
-    """Learn to answer with the mean of red and of green; stop by Ctrl-C after so many losses."""
+    """Learn to answer with the mean of red and of green; Ctrl-C is pressed while the loss of that number is computed."""
     asked = 0
 
     def loss(seen: Views) -> tuple[Tensor, Mapping[str, Tensor]]:
         nonlocal asked
         asked += 1
-        if stop_after is not None and asked > stop_after:
-            raise KeyboardInterrupt
+        if asked == stop_after:
+            signal.raise_signal(signal.SIGINT)
         wanted = seen.flat.mean((2, 3))[:, :2]
         error = (module(seen.flat) - wanted).square().mean()
         return error, {"error": error.detach()}
@@ -64,7 +65,7 @@ def test_history_has_a_row_an_epoch_and_the_loss_falls(tmp_path: Path) -> None:
 def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, stop_after: int) -> None:
     whole, parted = network(), network()
     expected = train(task_of(whole), PLAN, CPU, tmp_path / "whole")
-    with pytest.raises(Interrupted, match="run the same command again"):
+    with pytest.raises(Interrupted, match=r"stopped in epoch . of 3, after step . of 4; run the same command again"):
         train(task_of(parted, stop_after), PLAN, CPU, tmp_path / "parted")
     again = network()
     history = train(task_of(again), PLAN, CPU, tmp_path / "parted")
@@ -72,6 +73,20 @@ def test_an_interrupted_run_ends_with_the_same_weights(tmp_path: Path, stop_afte
         assert torch.equal(value, again.state_dict()[name]), name
     assert [row["loss"] for row in history] == [row["loss"] for row in expected]
     assert [row["error"] for row in history] == [row["error"] for row in expected]
+
+
+def test_a_second_ctrl_c_stops_at_once_and_handlers_are_put_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    module = network()
+
+    def loss(seen: Views) -> tuple[Tensor, Mapping[str, Tensor]]:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return module(seen.flat).mean(), {}
+
+    with pytest.raises(KeyboardInterrupt):
+        train(Task(module, views, loss, "learning"), PLAN, CPU, tmp_path)
+    assert signal.getsignal(signal.SIGINT) is before and not (tmp_path / "checkpoint.pt").exists()
 
 
 def test_checkpoints_by_the_clock_hold_the_place(tmp_path: Path) -> None:
