@@ -123,9 +123,9 @@ def test_installed_plugins_are_isolated(installed: Any) -> None:
     installed(
         good,
         Entry("raises", ValueError("bad import")),
-        Entry("misspelt", plugin_object(handbench_objectifs=dict)),
+        Entry("misspelt", plugin_object(handbench_objectifs=lambda: {"x": Lazy("m:C")})),
         Entry("hook", plugin_object(handbench_datasets=broken_hook)),
-        Entry("unhashable", types.SimpleNamespace(handbench_heads=hookimpl(dict))),
+        Entry("unhashable", types.SimpleNamespace(handbench_heads=hookimpl(lambda: {"x": Lazy("m:C")}))),
     )
     found = discover()
     assert "vicreg" in {offer.name for offer in found.offers}
