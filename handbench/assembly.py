@@ -37,6 +37,11 @@ class Part:
         return self.resolved.target(self.config, **sizes)
 
     @property
+    def choice(self) -> Choice:
+        """The component as a recipe would name it, with every setting."""
+        return Choice(self.name, as_settings(self.config))
+
+    @property
     def content(self) -> dict[str, Any]:
         """All that its work depends on: name, settings, source code and distribution."""
         component = self.resolved.component
@@ -46,7 +51,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Opened:
-    """A dataset that is ready to be packed."""
+    """A dataset that is ready to be packed, and its source with every setting of its Config."""
 
     source: Source
     dataset: Dataset
@@ -97,7 +102,22 @@ def part(plugins: Plugins, kind: str, choice: Choice) -> Part:
 def open_source(plugins: Plugins, source: Source) -> Opened:
     """Open a dataset by its plugin."""
     opened = part(plugins, "dataset", Choice(source.name, source.settings))
-    return Opened(source, opened.make(root=Path(source.root) if source.root else None))
+    complete = replace(source, settings=as_settings(opened.config))
+    return Opened(complete, opened.make(root=Path(source.root) if source.root else None))
+
+
+def resolved(recipe: Recipe, assembly: Assembly) -> Recipe:
+    """The recipe with every setting of every component written out, so that a record does not lean on defaults."""
+    return replace(
+        recipe,
+        dataset=assembly.labelled.source,
+        pretrain=replace(recipe.pretrain, data=tuple(opened.source for opened in assembly.unlabelled)),
+        augmentation=tuple(part.choice for part in assembly.augmentations),
+        backbone=assembly.backbone.choice,
+        objective=assembly.objective.choice,
+        head=assembly.head.choice,
+        metric=tuple(part.choice for part in assembly.metrics),
+    )
 
 
 def make_augmentations(assembly: Assembly) -> list[Augmentation]:

@@ -26,6 +26,7 @@ from handbench.assembly import (
     make_augmentations,
     make_backbone,
     make_objective,
+    resolved,
     without_weights,
 )
 from handbench.checkpoints import Stage, code_of, digest
@@ -179,6 +180,7 @@ def write(
     if records.read_run(job.runtime.results / identity):
         job.runtime.say(f"this run was finished before: {job.runtime.results / identity}")
         return job.runtime.results / identity
+    tables = to_tables(resolved(job.recipe, job.assembly))
     record = records.Record(
         id=identity,
         status="finished",
@@ -191,7 +193,7 @@ def write(
         budget=job.recipe.budget,
         seed=job.recipe.seed,
         device=job.runtime.device.type,
-        recipe=to_tables(job.recipe),
+        recipe=tables,
         scores=scores,
         notes=ready.labelled.notes,
         stages=stages,
@@ -201,9 +203,7 @@ def write(
     )
     history = pd.DataFrame(list(learned.history)).to_csv(index=False).encode()
     directory = records.open_run(job.runtime.results, identity)
-    records.write_run(
-        directory, record, {"recipe.toml": tomli_w.dumps(to_tables(job.recipe)).encode(), "metrics.csv": history, **files}
-    )
+    records.write_run(directory, record, {"recipe.toml": tomli_w.dumps(tables).encode(), "metrics.csv": history, **files})
     return directory
 
 

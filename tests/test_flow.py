@@ -77,6 +77,24 @@ def test_a_finished_run_is_not_done_again(tmp_path: Path, photos: dict[str, Any]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+def test_the_stored_recipe_is_complete_and_runs_the_same(tmp_path: Path, photos: dict[str, Any]) -> None:
+    first, _ = do(tmp_path / "a", photos)
+    assert first.recipe["objective"] == {
+        "name": "peclr",
+        "mode": "exact",
+        "temperature": 0.1,
+        "hidden": 512,
+        "points": 64,
+        "divisor": "view",
+    }
+    assert first.recipe["augmentation"][0] == {"name": "rotate", "degrees": 45.0}
+    stored = build(tmp_path / "a" / first.id / "recipe.toml")
+    directory = run(
+        Job(stored, assemble(stored, discover()), Runtime(tmp_path / "a", torch.device("cpu"), say=lambda line: None))
+    )
+    assert directory == tmp_path / "a" / first.id
+
+
 def test_runs_share_stages_by_content(tmp_path: Path, freihand: dict[str, Any]) -> None:
     do(tmp_path, freihand)
     fewer, _ = do(tmp_path, freihand, "pose.labels=0.5")

@@ -77,12 +77,12 @@ def run(
 def _show(recipe: Recipe, modules: tuple[str, ...]) -> None:
     import tomli_w
 
-    from handbench.assembly import assemble
+    from handbench.assembly import assemble, resolved
     from handbench.plugins import discover
     from handbench.recipe import to_tables
 
-    assemble(recipe, discover(modules))
-    click.echo(tomli_w.dumps(to_tables(recipe)), nl=False)
+    complete = resolved(recipe, assemble(recipe, discover(modules)))
+    click.echo(tomli_w.dumps(to_tables(complete)), nl=False)
 
 
 def _run(recipe: Recipe, modules: tuple[str, ...], results: Path, checkpoint_seconds: float) -> None:
