@@ -31,7 +31,12 @@ FEATURES: Columns = (
     ("latent_turn", "latent turn, °", 1),
 )
 POSES: Columns = (("epe_2d", "2D EPE, px@64", 2), ("mpjpe", "MPJPE, mm", 1), ("pa_mpjpe", "PA-MPJPE, mm", 1))
-BLOCKS = (Block("photos", FEATURES, False), Block("synthetic-lab", POSES, True), Block("synthetic-wild", POSES, True))
+BLOCKS = (
+    Block("photos", FEATURES, False),
+    Block("synthetic-lab", POSES, True),
+    Block("synthetic-lab-90", POSES, True),
+    Block("synthetic-wild", POSES, True),
+)
 PROTOCOLS = {"probe": "frozen, ridge", "mlp": "frozen, MLP", "finetune": "fine-tuned"}
 OBJECTIVES = ("none", "supervised", "simclr", "peclr")
 
