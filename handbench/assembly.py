@@ -12,7 +12,7 @@ from handbench.checkpoints import code_of
 from handbench.configs import as_settings, configure
 from handbench.plugins import Plugins, Resolved
 from handbench.protocols import Augmentation, Dataset
-from handbench.recipe import Choice, Recipe, Source
+from handbench.settings import Choice, Recipe, Source
 from handbench.streams import seed_of
 from handbench.types import Facts
 

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from handbench.types import Prediction, Sample, Score, Truth, Views
+from handbench.types import Evidence, Prediction, Sample, Score, Truth, Views
 
 
 @runtime_checkable
@@ -139,4 +139,6 @@ class Metric(Protocol):
 class Report(Protocol):
     """A view of many runs: `Class(config)`; records in, files out."""
 
-    def render(self, records: Sequence[Mapping[str, Any]]) -> Mapping[str, bytes]: ...
+    def render(self, evidence: Evidence) -> Mapping[str, bytes]:
+        """Files by name, below the report's folder."""
+        ...

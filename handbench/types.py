@@ -7,8 +7,10 @@ Conventions, everywhere:
     missing  None in a Sample; NaN (numbers), False (flags), -1 (classes) or "" (names) in arrays.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -253,6 +255,23 @@ class Score:
     protocol: str = ""
     spread: float | None = None
     note: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a report is made from.
+
+    Args:
+        folder: where the runs lie.
+        records: the document of each finished run, with the run's own directory added as "folder".
+        suite: the suite the runs belong to, as it was resolved; None for runs made one by one.
+        failures: one document for each run of the suite that failed: its cell, its error, its traceback.
+    """
+
+    folder: Path
+    records: tuple[Mapping[str, Any], ...]
+    suite: Mapping[str, Any] | None = None
+    failures: tuple[Mapping[str, Any], ...] = ()
 
 
 def to_device(targets: Targets, device: torch.device) -> Targets:

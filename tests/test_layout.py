@@ -64,15 +64,15 @@ def test_there_is_something_to_hold() -> None:
 def test_a_stage_imports_itself_and_the_top_level_only(path: Path) -> None:
     place = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     asked = places(imported(ast.walk(tree(path))))
-    stages, joints = asked & set(STAGES), asked & {"flow", "cli"}
+    stages, joints = asked & set(STAGES), asked & {"flow", "cli", "benchmarks"}
     if place in STAGES:
         assert stages <= {place}, f"{name_of(path)} imports another stage"
         assert not joints, f"{name_of(path)} imports what stands above the stages"
     elif place == "cli":
-        assert not places(imported(at_import(tree(path)))) & {*STAGES, "flow"}, (
+        assert not places(imported(at_import(tree(path)))) & {*STAGES, "flow", "benchmarks"}, (
             f"{name_of(path)} must import stages inside functions"
         )
-    elif place != "flow":
+    elif place not in ("flow", "benchmarks", "testing"):
         assert not stages, f"{name_of(path)} imports a stage; only flow joins them"
 
 
@@ -86,14 +86,17 @@ def test_the_rule_sees_imports_inside_functions_and_of_packages() -> None:
 
 def test_the_alphabet_is_the_order_of_the_flow() -> None:
     assert list(STAGES) == sorted(STAGES)
-    flow = tree(PACKAGE / "flow.py")
+    flow = tree(PACKAGE / "flow" / "__init__.py")
     origin: dict[str, str] = {}
-    for node in ast.walk(flow):
-        if isinstance(node, ast.ImportFrom | ast.Import):
+    for node in flow.body:
+        if isinstance(node, ast.ImportFrom):
             for alias, name in zip(node.names, imported([node]), strict=True):
-                if name.startswith("handbench.") and name.split(".")[1] in STAGES:
-                    origin[(alias.asname or alias.name).split(".")[0]] = name.split(".")[1]
-    assert set(origin.values()) == set(STAGES), "flow joins all stages"
+                if name.startswith("handbench.flow.") and name.split(".")[2] in STAGES:
+                    origin[alias.asname or alias.name] = name.split(".")[2]
+    assert set(origin.values()) == set(STAGES), "flow joins all stages, one module each"
+    for stage in STAGES:
+        asked = places(imported(ast.walk(tree(PACKAGE / "flow" / f"{stage}.py"))))
+        assert stage in asked, f"flow/{stage}.py does not use its stage"
     called = [origin[callee] for callee in calls_in_order(flow, "run") if callee in origin]
     first = list(dict.fromkeys(called))
     assert first == list(STAGES), f"flow.run calls the stages in the order {first}"

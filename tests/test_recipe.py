@@ -6,7 +6,8 @@ import pytest
 import tomli_w
 
 from handbench.errors import RecipeError
-from handbench.recipe import Recipe, build, from_tables, to_tables
+from handbench.recipe import build, from_tables, to_tables
+from handbench.settings import Recipe
 
 PHOTOS = {"dataset.name": "photos", "dataset.root": "folder"}
 

@@ -117,7 +117,7 @@ def _open(name: str, root: Path | None, settings: tuple[str, ...], modules: tupl
     """Open a dataset by its plugin, with the settings of the command line."""
     from handbench.assembly import open_source
     from handbench.plugins import discover
-    from handbench.recipe import Source
+    from handbench.settings import Source
 
     return open_source(discover(modules), Source(name, str(root) if root else None, settings=_parsed(settings))).dataset
 

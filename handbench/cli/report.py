@@ -28,18 +28,18 @@ def _render(directory: Path, names: tuple[str, ...], modules: tuple[str, ...]) -
     from handbench.configs import configure
     from handbench.errors import ResultsError
     from handbench.plugins import discover
-    from handbench.results.records import as_document, read_runs
+    from handbench.results.records import read_evidence
 
     plugins = discover(modules)
     chosen = [(name, plugins.find("report", name).target) for name in names]
     if not directory.is_dir():
         raise ResultsError(f"{directory} is not a folder; give the folder that runs were written to, e.g. runs")
-    documents = [as_document(record) for record in read_runs(directory, damaged=lambda line: click.echo(line, err=True))]
-    if not documents:
+    evidence = read_evidence(directory, damaged=lambda line: click.echo(line, err=True))
+    if not evidence.records:
         raise ResultsError(f"{directory} holds no finished run; make one with: handbench run --results {directory}")
     contents: dict[str, bytes] = {}
     for name, target in chosen:
-        contents |= target(configure(target.Config, {}, name)).render(documents)
+        contents |= target(configure(target.Config, {}, name)).render(evidence)
     return contents
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from handbench.recipe import BUDGETS, Recipe, build
+from handbench.recipe import build
+from handbench.settings import BUDGETS, Recipe
 
 OPTIONS = {  # option -> recipe key
     "objective": "objective.name",

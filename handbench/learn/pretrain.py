@@ -16,7 +16,7 @@ from handbench.learn.sampling import Sampler, micro_batch
 from handbench.learn.views import concatenate, make_views
 from handbench.optimisation import scaled_rate
 from handbench.protocols import Augmentation
-from handbench.recipe import Pretrain
+from handbench.settings import Pretrain
 from handbench.streams import seed_of
 from handbench.training import Plan, Row, Task, train
 from handbench.types import Batch, Views

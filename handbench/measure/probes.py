@@ -19,7 +19,7 @@ from handbench.measure.features import extract
 from handbench.measure.neighbours import knn_predict, retrieval_hits
 from handbench.measure.rotation import constant_errors, decode_errors
 from handbench.measure.turn import latent_turns, median_and_spread
-from handbench.recipe import Measure
+from handbench.settings import Measure
 from handbench.streams import Draws
 from handbench.types import Score
 

@@ -16,7 +16,7 @@ from handbench.pose.lifting import predict, truth_of
 from handbench.pose.probe import Features, probe
 from handbench.pose25d import bone_length, target_of
 from handbench.protocols import Metric
-from handbench.recipe import Pose
+from handbench.settings import Pose
 from handbench.streams import seed_of
 from handbench.types import Labels, Prediction, Score, Views
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from handbench.optimisation import scaled_rate
 from handbench.pose25d import Convention, pose_loss, target_of
-from handbench.recipe import Pose
+from handbench.settings import Pose
 from handbench.training import Plan, Row, Task, train
 from handbench.types import Views
 

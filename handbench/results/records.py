@@ -18,7 +18,7 @@ import numpy as np
 from handbench import files
 from handbench.configs import configure
 from handbench.errors import RecipeError, ResultsError
-from handbench.types import Score
+from handbench.types import Evidence, Score
 
 FORMAT = 1
 RUN_FILE = "run.json"
@@ -159,7 +159,24 @@ def read_runs(root: Path, damaged: Callable[[str], None] = log.warning) -> list[
     Raises:
         ResultsError: a record was written by a newer handbench: tables without it would be wrong without a sign.
     """
-    records = []
+    return [record for _, record in _readable_runs(root, damaged)]
+
+
+def read_evidence(root: Path, damaged: Callable[[str], None] = log.warning) -> Evidence:
+    """All that lies below a folder, as report plugins receive it; raises as `read_runs` does."""
+    found = _readable_runs(root, damaged)
+    return Evidence(root, tuple({**as_document(record), "folder": str(directory)} for directory, record in found))
+
+
+class NewerFormat(ResultsError):
+    """A record that this handbench is too old to read."""
+
+    def __init__(self, path: Path, met: Any) -> None:
+        super().__init__(f"{path}: format {met} is newer than this handbench reads (up to {FORMAT}); upgrade handbench")
+
+
+def _readable_runs(root: Path, damaged: Callable[[str], None]) -> list[tuple[Path, Record]]:
+    found = []
     for path in _run_files(root):
         try:
             record = read_run(path.parent)
@@ -169,15 +186,8 @@ def read_runs(root: Path, damaged: Callable[[str], None] = log.warning) -> list[
             damaged(str(error))
             continue
         if record is not None:
-            records.append(record)
-    return sorted(records, key=lambda record: (record.id, record.created))
-
-
-class NewerFormat(ResultsError):
-    """A record that this handbench is too old to read."""
-
-    def __init__(self, path: Path, met: Any) -> None:
-        super().__init__(f"{path}: format {met} is newer than this handbench reads (up to {FORMAT}); upgrade handbench")
+            found.append((path.parent, record))
+    return sorted(found, key=lambda run: (run[1].id, run[1].created))
 
 
 def _run_files(root: Path) -> Iterator[Path]:

@@ -1,6 +1,7 @@
 """Contracts that hold for every registered plugin of a kind, built-in or not."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 from handbench.configs import as_settings, configure
 from handbench.learn import views
 from handbench.plugins import KINDS, Component, discover
-from handbench.types import Batch, Facts, Prediction, Targets, Truth
+from handbench.types import Batch, Evidence, Facts, Prediction, Targets, Truth
 
 FOUND = discover()
 SIDE, WINDOW, VIEW = 48, 40.0, 32
@@ -169,4 +170,4 @@ def test_metrics_find_no_error_in_a_perfect_prediction_and_count_what_they_leave
 @of("report")
 def test_reports_of_nothing_and_of_something_are_files(component: Component) -> None:
     report = component.load()(component.load().Config())
-    assert all(isinstance(content, bytes) for content in report.render([]).values())
+    assert all(isinstance(content, bytes) for content in report.render(Evidence(Path(), ())).values())

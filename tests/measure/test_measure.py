@@ -14,7 +14,7 @@ from handbench.measure.features import Standardiser, extract
 from handbench.measure.neighbours import knn_predict, retrieval_hits
 from handbench.measure.rotation import constant_errors, decode_errors
 from handbench.measure.turn import latent_turns, median_and_spread
-from handbench.recipe import Measure
+from handbench.settings import Measure
 
 
 def test_knn_votes_by_weight_not_by_count() -> None:

@@ -4,10 +4,12 @@ import csv
 import io
 import math
 import random
+from pathlib import Path
 
 import pytest
 
 from handbench.results.reports.table import Table
+from handbench.types import Evidence
 
 
 def score(metric: str, value: float, unit: str, **more: object) -> dict[str, object]:
@@ -45,7 +47,7 @@ def run(run_id: str, seed: int, *scores: dict[str, object], **more: object) -> d
 
 
 def render(*records: dict[str, object]) -> tuple[str, list[dict[str, str]]]:
-    files = Table(Table.Config()).render(records)
+    files = Table(Table.Config()).render(Evidence(Path(), records))
     assert sorted(files) == ["table.csv", "table.md"]
     return files["table.md"].decode(), list(csv.DictReader(io.StringIO(files["table.csv"].decode())))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handbench.results.tidy import SETTINGS, Frame, Run, data_of, tidy, with_baselines_as_rows
+from handbench.types import Evidence
 
 DECIMALS = {"%": 1, "degrees": 1, "mm": 2, "px": 2}
 GROUP = [*SETTINGS, "recipe"]
@@ -31,15 +32,9 @@ class Table:
     def __init__(self, config: Config) -> None:
         self.config = config
 
-    def render(self, records: Sequence[Run]) -> Mapping[str, bytes]:
-        """Make the files.
-
-        Args:
-            records: runs as `handbench.results.records.as_document` gives them.
-
-        Returns:
-            "table.md" and "table.csv", UTF-8.
-        """
+    def render(self, evidence: Evidence) -> Mapping[str, bytes]:
+        """Make "table.md" and "table.csv", UTF-8."""
+        records = evidence.records
         scores = tidy(records)
         parts = ["# Runs"]
         for _, dataset in scores.groupby("dataset"):
