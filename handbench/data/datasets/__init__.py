@@ -12,4 +12,8 @@ def handbench_datasets() -> dict[str, Offer]:
         "synthetic": Lazy(
             f"{__name__}.synthetic.dataset:SyntheticHands", "rendered hands with exact labels; nothing to download"
         ),
+        "youtube3d": Lazy(
+            f"{__name__}.youtube3d:YouTube3D",
+            "YouTube 3D Hands in its official layout: video frames; 2D joints with your MANO file",
+        ),
     }
