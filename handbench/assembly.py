@@ -1,6 +1,8 @@
 """A recipe and the plugins in; its components, resolved, configured and checked before any work, out."""
 
-from collections.abc import Mapping
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,12 +12,14 @@ from torch import nn
 
 from handbench.checkpoints import code_of
 from handbench.configs import as_settings, configure
+from handbench.errors import RecipeError, unknown
 from handbench.plugins import Plugins, Resolved
 from handbench.protocols import Augmentation, Dataset
 from handbench.settings import Choice, Recipe, Source
 from handbench.streams import seed_of
 from handbench.types import Facts
 
+PRESETS = ("published",)  # class methods of an augmentation's Config
 HEAD_OF = {"probe": "linear", "mlp": "mlp", "finetune": "linear"}
 
 
@@ -46,7 +50,9 @@ class Part:
         """All that its work depends on: name, settings, source code and distribution."""
         component = self.resolved.component
         settings = as_settings(self.config)
-        return {"name": self.name, "settings": settings, "code": code_of(self.resolved.target), "from": component.distribution}
+        content = {"name": self.name, "settings": settings, "code": code_of(self.resolved.target), "from": component.distribution}
+        files = file_digests(settings)
+        return {**content, "files": files} if files else content
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,7 @@ class Assembly:
 
     labelled: Opened
     unlabelled: tuple[Opened, ...]
+    evaluated: Opened | None
     augmentations: tuple[Part, ...]
     backbone: Part
     objective: Part
@@ -75,21 +82,28 @@ class Assembly:
         return sorted({part.resolved.component.distribution for part in parts})
 
 
-def assemble(recipe: Recipe, plugins: Plugins) -> Assembly:
+def assemble(recipe: Recipe, plugins: Plugins, opened: Callable[[Source], Opened] | None = None) -> Assembly:
     """Resolve every name of a recipe.
+
+    Args:
+        recipe: complete.
+        plugins: what was discovered.
+        opened: opens a dataset, where several runs share it; None for `open_source`.
 
     Raises:
         HandbenchError: an unknown name, key or value, a plugin that cannot be used, or data that cannot be opened.
     """
     head = recipe.head or Choice(HEAD_OF[recipe.pose.protocol])
+    opened = opened or functools.partial(open_source, plugins)
     return Assembly(
         backbone=part(plugins, "backbone", recipe.backbone),
         objective=part(plugins, "objective", recipe.objective),
-        augmentations=tuple(part(plugins, "augmentation", choice) for choice in recipe.augmentation),
+        augmentations=tuple(augmentation(plugins, choice) for choice in recipe.augmentation),
         head=part(plugins, "head", head),
         metrics=tuple(part(plugins, "metric", choice) for choice in recipe.metric),
-        labelled=open_source(plugins, recipe.dataset),
-        unlabelled=tuple(open_source(plugins, source) for source in recipe.pretrain.data),
+        labelled=opened(recipe.dataset),
+        unlabelled=tuple(opened(source) for source in recipe.pretrain.data),
+        evaluated=opened(recipe.evaluate) if recipe.evaluate else None,
     )
 
 
@@ -97,6 +111,38 @@ def part(plugins: Plugins, kind: str, choice: Choice) -> Part:
     """Resolve one component and check its settings against its Config."""
     resolved = plugins.find(kind, choice.name)
     return Part(choice.name, resolved, configure(resolved.target.Config, {**resolved.implied, **choice.settings}, kind))
+
+
+def augmentation(plugins: Plugins, choice: Choice) -> Part:
+    """Resolve an augmentation; settings beside its `preset` go over the preset's.
+
+    Raises:
+        RecipeError: a preset that it does not have, or a filter that says it moves pixels.
+    """
+    target = plugins.find("augmentation", choice.name).target
+    settings = dict(choice.settings)
+    preset = settings.pop("preset", None)
+    if preset is not None:
+        settings = {**_preset(target.Config, choice.name, preset), **settings}
+    if getattr(target, "kind", None) == "filter" and getattr(target, "moves", False):
+        raise RecipeError(
+            f"augmentation '{choice.name}' is a filter that moves pixels, and joints, camera and warp would stay behind: "
+            f"pixels are moved once, by warps; give it kind = 'warp' and a method draw"
+        )
+    return part(plugins, "augmentation", Choice(choice.name, settings))
+
+
+def _preset(config: type[Any], name: str, preset: str) -> dict[str, Any]:
+    """The fields of a preset: the Config that its class method of that name returns."""
+    if preset not in PRESETS:
+        raise RecipeError(f"augmentation '{name}': {unknown('preset', str(preset), PRESETS)}")
+    made = getattr(config, preset, None)
+    if made is None:
+        raise RecipeError(f"augmentation '{name}' has no preset '{preset}'; give it settings of its own")
+    try:
+        return dict(vars(made()))
+    except ValueError as error:
+        raise RecipeError(f"augmentation '{name}' has no preset '{preset}': {error}") from error
 
 
 def open_source(plugins: Plugins, source: Source) -> Opened:
@@ -116,6 +162,7 @@ def resolved(recipe: Recipe, assembly: Assembly) -> Recipe:
         backbone=assembly.backbone.choice,
         objective=assembly.objective.choice,
         head=assembly.head.choice,
+        evaluate=assembly.evaluated.source if assembly.evaluated else None,
         metric=tuple(part.choice for part in assembly.metrics),
     )
 
@@ -144,6 +191,16 @@ def make_objective(part: Part, backbone: nn.Module, facts: Facts, seed: int) -> 
         torch.manual_seed(seed_of(seed, "objective"))
         objective: nn.Module = part.make(backbone=backbone, facts=facts)
     return objective
+
+
+def file_digests(settings: Mapping[str, Any]) -> list[str]:
+    """What the files hold that a component's settings name: weights may be written anew under the same name."""
+    found = []
+    for value in settings.values():
+        if isinstance(value, str) and len(value) < 4096 and Path(value).is_file():
+            with Path(value).open("rb") as file:
+                found.append(hashlib.file_digest(file, "blake2b").hexdigest())
+    return found
 
 
 def contents(parts: Mapping[str, Part | tuple[Part, ...]]) -> dict[str, Any]:

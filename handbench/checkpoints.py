@@ -35,7 +35,7 @@ class Stage:
     def __init__(self, results: Path, name: str, content: Mapping[str, Any]) -> None:
         self.name = name
         self.key = digest({"stage": name, **content})
-        self.folder = results / "stages" / f"{name}-{self.key[:16]}"
+        self.folder = folder_of(results, name, self.key)
 
     @property
     def done(self) -> bool:
@@ -69,6 +69,11 @@ class Stage:
             return self.summary(), True
         self.finish(*work())
         return self.summary(), False
+
+
+def folder_of(results: Path, name: str, key: str) -> Path:
+    """Where a stage of that name and key lies."""
+    return results / "stages" / f"{name}-{key[:16]}"
 
 
 def save(content: Any, path: Path) -> None:

@@ -5,10 +5,13 @@ Used for recipe tables and for every plugin's Config alike, so that a wrong key 
 
 import dataclasses
 import difflib
+import functools
+import re
 import tomllib
 import types
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +32,7 @@ def configure(config: type[T], settings: Mapping[str, Any], where: str) -> T:
         RecipeError: unknown key (with the nearest one), wrong type, or a value the class refuses.
     """
     fields = {field.name: field for field in dataclasses.fields(config)}  # type: ignore[arg-type]
-    hints = typing.get_type_hints(config)
+    hints = _hints(config)  # type: ignore[arg-type]
     values = {}
     for key, value in settings.items():
         if key not in fields:
@@ -39,6 +42,12 @@ def configure(config: type[T], settings: Mapping[str, Any], where: str) -> T:
         return config(**values)
     except (TypeError, ValueError) as error:
         raise RecipeError(f"[{where}] is not valid: {error}") from error
+
+
+@functools.cache
+def _hints(config: type) -> dict[str, Any]:
+    """Types of a class's fields; a report asks for those of Score once for every number of a thousand runs."""
+    return typing.get_type_hints(config)
 
 
 def coerce(value: Any, wanted: Any, where: str) -> Any:
@@ -138,3 +147,54 @@ def _unknown_key(where: str, key: str, known: list[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     guess = f"did you mean '{near[0]}'? " if near else ""
     return f"'{key}' is not a key of [{where}]; {guess}({', '.join(known) or 'it has none'})"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a Config, for people: its name, type, default and meaning."""
+
+    name: str
+    type: str
+    default: str
+    help: str
+
+
+def describe(config: type[Any]) -> list[Setting]:
+    """The fields of a Config; their meanings are read from its docstring, `name: meaning` or `one, other: meaning`.
+
+    Example:
+        >>> from handbench.learn.backbones.tiny import Tiny
+        >>> describe(Tiny.Config)
+        [Setting(name='weights', type='str', default="'none'", help='none, or the path of a state dict.')]
+    """
+    fields = dataclasses.fields(config)
+    meanings = _meanings(config.__doc__ or "", {field.name for field in fields})
+    hints = typing.get_type_hints(config)
+    return [Setting(field.name, _type_name(hints[field.name]), _default(field), meanings.get(field.name, "")) for field in fields]
+
+
+def _meanings(text: str, names: set[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    current: tuple[str, ...] = ()
+    for line in map(str.strip, text.splitlines()):
+        said = re.fullmatch(r"(\w+(?:, \w+)*): (.+)", line)
+        if said and set(said[1].split(", ")) <= names:
+            current = tuple(said[1].split(", "))
+            found |= dict.fromkeys(current, said[2])
+        elif not line or line.endswith(":"):
+            current = ()
+        else:
+            found |= {name: f"{found[name]} {line}" for name in current}
+    return found
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return "|".join(map(str, typing.get_args(hint)))
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint).replace("typing.", "")
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return repr(field.default_factory())
+    return "(required)" if field.default is dataclasses.MISSING else repr(field.default)

@@ -3,10 +3,13 @@
 import platform
 import resource
 import sys
-from contextlib import AbstractContextManager
+import time
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from types import TracebackType
 
 import torch
+from torch import Tensor
 
 from handbench.errors import RecipeError
 
@@ -45,16 +48,69 @@ def autocast(device: torch.device) -> AbstractContextManager[None]:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half_precision(device))
 
 
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Move a tensor from the host without waiting for the device: on CUDA, from pinned memory on the current stream."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def synchronise(device: torch.device) -> None:
     """Wait for queued work, so that a clock can be read."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
+class Timer:
+    """Adds up how long pieces of work take, each in a `with`; on CUDA by events in the stream, so that the host need not wait."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._cuda = device.type == "cuda"
+        self._seconds = 0.0
+        self._events: list[torch.cuda.Event] = []
+
+    def __enter__(self) -> "Timer":
+        self._mark(-1.0)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._mark(1.0)
+
+    def drain(self) -> float:
+        """Seconds since the last call; waits for the device, so call it once in a while only."""
+        if self._events:
+            self._events[-1].synchronize()
+            pairs = zip(self._events[::2], self._events[1::2], strict=True)
+            self._seconds = sum(first.elapsed_time(last) for first, last in pairs) / 1000
+            self._events.clear()
+        seconds, self._seconds = self._seconds, 0.0
+        return seconds
+
+    def _mark(self, sign: float) -> None:
+        if self._cuda:
+            self._events.append(torch.cuda.Event(enable_timing=True))
+            self._events[-1].record()
+        else:
+            self._seconds += sign * time.perf_counter()
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory_mib` count from now on, where the system can: a process that does several runs tells them apart."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # Linux: sets the high-water mark to what is held now
+
+
 def peak_memory_mib(device: torch.device) -> float:
     """The most memory held so far: the process's on a CPU, the allocator's on CUDA."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 

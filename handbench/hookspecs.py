@@ -6,6 +6,7 @@ so that listing plugins imports no torch. A whole zoo of models behind one class
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pluggy
@@ -75,3 +76,8 @@ def handbench_metrics() -> Mapping[str, Offer]:  # type: ignore[empty-body]
 @hookspec
 def handbench_reports() -> Mapping[str, Offer]:  # type: ignore[empty-body]
     """Reports: records of runs to files. Class: handbench.protocols.Report."""
+
+
+@hookspec
+def handbench_suites() -> Mapping[str, Path | str]:  # type: ignore[empty-body]
+    """Suites: what `handbench ablate NAME` runs; the path of a TOML file, or its text. Format: handbench.suite."""

@@ -4,9 +4,11 @@ All three take the same way through pluggy. A plugin that cannot be imported or 
 its reason, so that only what needs it fails.
 """
 
+import contextlib
 import difflib
 import importlib
 import importlib.metadata
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,6 +32,7 @@ BUILTINS = (
     "handbench.pose.heads",
     "handbench.pose.metrics",
     "handbench.results.reports",
+    "handbench.suites",
 )
 
 
@@ -70,9 +73,28 @@ class Component:
         if not colon:
             raise PluginError(f"{self.kind} '{self.name}' of {self.distribution}: '{target}' is not of the form 'module:Class'")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            with contextlib.redirect_stdout(sys.stderr):  # stdout belongs to the command: JSON may be read from it
+                return getattr(importlib.import_module(module), attribute)
         except Exception as error:  # whatever a plugin's module raises is the plugin's failure, not ours
             raise PluginError(f"{self.kind} '{self.name}' of {self.distribution} cannot be imported: {_reason(error)}") from error
+
+
+@dataclass(frozen=True)
+class SuiteOffer:
+    """A suite that a plugin offers: the path of its TOML file, or its text."""
+
+    name: str
+    source: Path | str
+    plugin: str
+    distribution: str
+
+    @property
+    def text(self) -> str:
+        """The document; raises PluginError naming the plugin when its file cannot be read."""
+        try:
+            return self.source.read_text(encoding="utf-8") if isinstance(self.source, Path) else self.source
+        except (OSError, UnicodeDecodeError) as error:
+            raise PluginError(f"suite '{self.name}' of {self.distribution} cannot be read: {_reason(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -98,10 +120,23 @@ class Broken:
 
 @dataclass(frozen=True)
 class Plugins:
-    """Everything that was discovered."""
+    """Everything that was discovered.
+
+    Args:
+        offers, suites: what can be used.
+        broken: plugins that were set aside.
+        noise: a line for each plugin that printed while it was imported.
+    """
 
     offers: tuple[Component, ...]
     broken: tuple[Broken, ...]
+    suites: tuple[SuiteOffer, ...] = ()
+    noise: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> list[str]:
+        """All that is wrong, one line each; nothing that needs none of it is harmed."""
+        return [*map(str, self.broken), *self.clashes(), *self.noise]
 
     def of_kind(self, kind: str) -> list[Component]:
         """The components of one kind in the order of their names."""
@@ -124,11 +159,25 @@ class Plugins:
                 return Resolved(offer, offer.load(), {offer.offer.field: name})
         raise PluginError(self._unknown(kind, name))
 
+    def find_suite(self, name: str) -> SuiteOffer:
+        """Resolve a suite's name; raises PluginError when it is unknown, with the nearest names, or offered twice."""
+        named = [offer for offer in self.suites if offer.name == name]
+        if len(named) > 1:
+            both = " and ".join(f"{offer.plugin} ({offer.distribution})" for offer in named)
+            raise PluginError(f"suite '{name}' is offered by {both}; uninstall one or narrow HANDBENCH_PLUGINS")
+        if not named:
+            raise PluginError(
+                f"{unknown('suite', name, [offer.name for offer in self.suites])}; or give a suite's file, NAME.toml"
+            )
+        return named[0]
+
     def clashes(self) -> list[str]:
         """One line for each name that several plugins offer."""
-        seen: dict[tuple[str, str], list[Component]] = {}
+        seen: dict[tuple[str, str], list[Component | SuiteOffer]] = {}
         for offer in self.offers:
             seen.setdefault((offer.kind, offer.name), []).append(offer)
+        for suite in self.suites:
+            seen.setdefault(("suite", suite.name), []).append(suite)
         return [
             f"{kind} '{name}' is offered by {' and '.join(offer.distribution for offer in same)}"
             for (kind, name), same in seen.items()
@@ -144,14 +193,16 @@ class Plugins:
         return message + hint
 
 
-def discover(modules: Sequence[str] = ()) -> Plugins:
+def discover(modules: Sequence[str] = (), *, strict: bool = False) -> Plugins:
     """Find all plugins: the built-in ones, installed entry points, then the modules named.
 
     Args:
         modules: importable module names, as given with --plugin.
+        strict: take every problem for an error.
 
     Raises:
-        PluginError: a module named in `modules`, or a built-in one, cannot be used. Installed ones are set aside instead.
+        PluginError: a module named in `modules`, or a built-in one, cannot be used. Installed ones are set aside instead, unless
+            strict.
     """
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(hookspecs)
@@ -159,15 +210,20 @@ def discover(modules: Sequence[str] = ()) -> Plugins:
     for module in BUILTINS:
         _register(manager, module, importlib.import_module(module))
         origins[module] = f"{PROJECT} {__version__}"
-    broken = list(_register_entry_points(manager, origins))
-    _register_modules(manager, modules, origins)
-    offers = []
+    noise: list[str] = []
+    broken = list(_register_entry_points(manager, origins, noise))
+    _register_modules(manager, modules, origins, noise)
+    offers, suites = [], []
     for plugin, distribution in origins.items():
         try:
             offers.extend(_offers(manager, plugin, distribution))
+            suites.extend(_suites(manager, plugin, distribution))
         except Exception as error:  # a hook that raises takes its own plugin out, no other
             broken.append(Broken(plugin, distribution, _reason(error)))
-    return Plugins(tuple(offers), tuple(broken))
+    found = Plugins(tuple(offers), tuple(broken), tuple(suites), tuple(noise))
+    if strict and found.problems:
+        raise PluginError("--strict-plugins: " + "\n".join(found.problems))
+    return found
 
 
 def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
@@ -182,7 +238,7 @@ def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
         raise PluginError(_reason(error)) from error
 
 
-def _register_entry_points(manager: pluggy.PluginManager, origins: dict[str, str]) -> Iterator[Broken]:
+def _register_entry_points(manager: pluggy.PluginManager, origins: dict[str, str], noise: list[str]) -> Iterator[Broken]:
     allowed = os.environ.get("HANDBENCH_PLUGINS")
     wanted = None if allowed is None else {name.strip() for name in allowed.split(",")}
     for entry in sorted(importlib.metadata.entry_points(group=PROJECT), key=lambda entry: entry.name):
@@ -190,35 +246,63 @@ def _register_entry_points(manager: pluggy.PluginManager, origins: dict[str, str
             continue
         distribution = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
         try:
-            _register(manager, entry.name, entry.load())
+            with _heard(f"plugin '{entry.name}' of {distribution}", noise):
+                plugin = entry.load()
+            _register(manager, entry.name, plugin)
             origins[entry.name] = distribution
         except Exception as error:  # a broken installation must not take down what does not need it
             yield Broken(entry.name, distribution, _reason(error))
 
 
-def _register_modules(manager: pluggy.PluginManager, modules: Iterable[str], origins: dict[str, str]) -> None:
+def _register_modules(manager: pluggy.PluginManager, modules: Iterable[str], origins: dict[str, str], noise: list[str]) -> None:
     if modules and "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(
             0, str(Path.cwd())
         )  # a module beside the user, which `python -m` would find and the installed command would not
     for name in modules:
         try:
-            _register(manager, name, importlib.import_module(name))
+            with _heard(f"--plugin {name}", noise):
+                plugin = importlib.import_module(name)
+            _register(manager, name, plugin)
         except Exception as error:
             raise PluginError(f"--plugin {name} cannot be used: {_reason(error)}") from error
         origins[name] = f"--plugin {name}"
 
 
 def _offers(manager: pluggy.PluginManager, plugin: str, distribution: str) -> list[Component]:
+    return [
+        Component(kind, name, offer, plugin, distribution)
+        for kind in KINDS
+        for mapping in _offered(manager, plugin, kind)
+        for name, offer in mapping.items()
+    ]
+
+
+def _suites(manager: pluggy.PluginManager, plugin: str, distribution: str) -> list[SuiteOffer]:
+    mappings = _offered(manager, plugin, "suite")
+    return [SuiteOffer(name, source, plugin, distribution) for mapping in mappings for name, source in mapping.items()]
+
+
+def _offered(manager: pluggy.PluginManager, plugin: str, kind: str) -> list[Mapping[str, Any]]:
+    """What one plugin's hook of a kind returns; none or one mapping."""
     others = [other for name, other in manager.list_name_plugin() if name != plugin]
-    found = []
-    for kind in KINDS:
-        for mapping in manager.subset_hook_caller(f"handbench_{kind}s", others)():
-            found += [Component(kind, name, offer, plugin, distribution) for name, offer in mapping.items()]
+    found: list[Mapping[str, Any]] = manager.subset_hook_caller(f"handbench_{kind}s", others)()
     return found
+
+
+@contextlib.contextmanager
+def _heard(name: str, noise: list[str]) -> Iterator[None]:
+    """Keep what an import prints away from stdout, which belongs to the command, and note that it printed."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        yield
+    if said.getvalue().strip():
+        noise.append(f"{name} prints when it is imported: '{said.getvalue().strip().splitlines()[0][:80]}'")
 
 
 def _reason(error: BaseException) -> str:
     """An error on one line; ours need not say their type."""
     text = " ".join(str(error).split())
+    if isinstance(error, ModuleNotFoundError):
+        return f"it needs the module '{error.name}', which is not installed"
     return text if isinstance(error, PluginError) else f"{type(error).__name__}: {text}"

@@ -70,6 +70,12 @@ def bone_length(joints_3d: Float[Tensor, "*batch 21 3"], convention: Convention 
     return bone.square().sum(-1).sqrt()
 
 
+def root_depth(joints_3d: Float[Tensor, "*batch 21 3"], convention: Convention = "wrist") -> Float[Tensor, "*batch"]:
+    """Depth of the convention's root in lengths of its reference bone: the true Z that lifting looks for."""
+    depth: Tensor = slots_of(joints_3d, convention)[..., ROOT, 2]
+    return depth / bone_length(joints_3d, convention)
+
+
 def slots_of(joints_3d: Float[Tensor, "*batch 21 3"], convention: Convention) -> Float[Tensor, "*batch 21 3"]:
     """Put the convention's root into slot 0: the palm takes the wrist's place, or nothing changes."""
     if convention == "wrist":

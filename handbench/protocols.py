@@ -29,6 +29,7 @@ class Dataset(Protocol):
         context: side of the packed crop over the side of the nominal window; above 1 where the source has pixels beyond
             the hand's window, exactly 1 where the whole image is the window.
         parallel: how packing may call it from several workers at once.
+        notes: optional; lines that a reader of the scores must know, e.g. how many frames are missing.
     """
 
     @property
@@ -56,10 +57,15 @@ class Dataset(Protocol):
 class Augmentation(Protocol):
     """One random change of a view: `Class(config)`; `kind` says which of the three methods of drawing it has.
 
+    Draws come from the generator and lie on its device, that of training: `torch.rand(count, generator=generator,
+    device=generator.device)`. A Config may offer the class method `published()`: the ranges of its paper, which a user asks
+    for with `preset = "published"` or `NAME:published`.
+
     warp    `draw(count, generator) -> (count, 3, 3)`, in window coordinates: the view is [-1, 1] x [-1, 1], x right, y down;
             the matrix takes a point of the content before to its place after.
     colour  `draw(count, generator) -> (count, 3, 4)`, on RGB in [0, 1].
-    filter  `apply(images, generator) -> images`.
+    filter  `apply(images, generator) -> images`, each in its place: what moves pixels is a warp. Images are RGB in [0, 1], a
+            batch of its own that may be changed in place.
     """
 
     kind: ClassVar[Literal["warp", "colour", "filter"]]
@@ -81,6 +87,8 @@ class Colour(Protocol):
 
 @runtime_checkable
 class Filter(Protocol):
+    """A filter may state `moves = False`; one that states True is refused."""
+
     kind: ClassVar[Literal["warp", "colour", "filter"]]
 
     def apply(
@@ -104,6 +112,7 @@ class Objective(Protocol):
     Attributes:
         views: how many views of each image it wants; 0 means that there is nothing to train.
         trains_on_labels: whether it reads targets.
+        symmetry: optional; "invariant" or "equivariant" to the views' warps, which the contract then measures.
     """
 
     views: ClassVar[int]

@@ -18,7 +18,7 @@ from handbench.settings import BUDGETS, Choice, Measure, Pose, Pretrain, Recipe,
 DEFAULT_NAMES = {"dataset": "synthetic", "objective": "peclr"}
 PECLR_AUGMENTATIONS = ("rotate", "translate", "scale", "color_jitter")
 METRICS = ("pixels", "freihand", "rotation")
-TABLES = ("dataset", "augmentation", "backbone", "objective", "pretrain", "measure", "head", "pose", "metric")
+TABLES = ("dataset", "augmentation", "backbone", "objective", "pretrain", "measure", "head", "pose", "evaluate", "metric")
 SCALARS = ("seed", "budget", "device")
 
 
@@ -28,6 +28,7 @@ def build(
     assignments: Sequence[str] = (),
     augmentation: str | None = None,
     roots: Sequence[str] = (),
+    tables: Table | None = None,
 ) -> Recipe:
     """Put a recipe together from its sources.
 
@@ -35,13 +36,14 @@ def build(
         path: a TOML file, or None for the defaults.
         options: dotted keys to values, as the command line's options give them.
         assignments: `key=value` texts of --set, dotted keys, TOML values.
-        augmentation: names separated by commas, in place of the recipe's.
+        augmentation: names separated by commas, each with `:preset` if it is to have one, in place of the recipe's.
         roots: folders of data, `ROOT` for the labelled dataset or `NAME=ROOT` for that one and every source of that name.
+        tables: a recipe's tables in place of a file's; they are filled in.
 
     Raises:
         RecipeError: unreadable file, unknown key, wrong type, or a value out of range.
     """
-    tables = read(path) if path else {}
+    tables = read(path) if path else {} if tables is None else tables
     given = dict(options or {})
     for text in assignments:
         key, equals, value = text.partition("=")
@@ -56,8 +58,10 @@ def build(
     _apply_budget(tables, BUDGETS[budget], over="budget" in given)
     if augmentation is not None:
         kept = {entry.get("name"): entry for entry in tables.get("augmentation", []) if isinstance(entry, dict)}
-        names = [name.strip() for name in augmentation.split(",") if name.strip()]
-        tables["augmentation"] = [kept.get(name, {"name": name}) for name in names]
+        entries = [entry.strip().partition(":") for entry in augmentation.split(",") if entry.strip()]
+        tables["augmentation"] = [
+            {**kept.get(name, {"name": name}), **({"preset": preset} if colon else {})} for name, colon, preset in entries
+        ]
     for key, value in given.items():
         assign(tables, key, value)
     for text in roots:
@@ -70,7 +74,11 @@ def _set_root(tables: Table, text: str) -> None:
     name, equals, root = text.partition("=")
     if not equals or "/" in name:  # a folder's own name may hold an equals sign
         name, root = tables["dataset"]["name"], text
-    sources = [tables["dataset"], *_want_list(_table(tables, "pretrain").get("data", []), "pretrain.data")]
+    sources = [
+        tables["dataset"],
+        *_want_list(_table(tables, "pretrain").get("data", []), "pretrain.data"),
+        tables.get("evaluate"),
+    ]
     meant = [source for source in sources if isinstance(source, dict) and source.get("name") == name]
     if not meant:
         known = ", ".join(str(source.get("name")) for source in sources if isinstance(source, dict))
@@ -130,13 +138,14 @@ def from_tables(tables: Mapping[str, Any]) -> Recipe:
     return Recipe(
         dataset=_source(dataset, "dataset"),
         **dataclasses.asdict(scalars),
-        augmentation=_choices(tables, "augmentation", PECLR_AUGMENTATIONS),
+        augmentation=_once(_choices(tables, "augmentation", PECLR_AUGMENTATIONS)),
         backbone=_choice(tables.get("backbone", {"name": "tiny"}), "backbone"),
         objective=_choice(tables.get("objective", {"name": "peclr"}), "objective"),
         pretrain=dataclasses.replace(configure(Pretrain, pretrain, "pretrain"), data=mixture),
         measure=configure(Measure, _want_table(tables.get("measure", {}), "measure"), "measure"),
         head=_choice(tables["head"], "head") if "head" in tables else None,
         pose=configure(Pose, _want_table(tables.get("pose", {}), "pose"), "pose"),
+        evaluate=_source(dict(_want_table(tables["evaluate"], "evaluate")), "evaluate") if "evaluate" in tables else None,
         metric=_choices(tables, "metric", METRICS),
     )
 
@@ -153,7 +162,7 @@ class Scalars:
 def to_tables(recipe: Recipe) -> Table:
     """The inverse of `from_tables`, ready for TOML."""
     tables = as_settings(recipe)
-    for name in ("dataset", "backbone", "objective", "head"):
+    for name in ("dataset", "backbone", "objective", "head", "evaluate"):
         if name in tables:
             tables[name] = _flat(tables[name])
     for name in ("augmentation", "metric"):
@@ -169,6 +178,15 @@ def _flat(entry: Mapping[str, Any]) -> Table:
 def _choices(tables: Mapping[str, Any], where: str, default: Sequence[str]) -> tuple[Choice, ...]:
     entries = tables.get(where, [{"name": name} for name in default])
     return tuple(_choice(entry, where) for entry in _want_list(entries, where))
+
+
+def _once(choices: tuple[Choice, ...]) -> tuple[Choice, ...]:
+    """Augmentations, each named at most once: settings are reached by name, and two draws of one kind are one wider draw."""
+    names = [choice.name for choice in choices]
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(f"augmentation '{name}' is named {names.count(name)} times; name it once, with the range you want")
+    return choices
 
 
 def _choice(entry: Any, where: str) -> Choice:

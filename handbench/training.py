@@ -5,6 +5,7 @@ nothing else: a run
 killed at any moment and started again ends with the same weights, bit for bit on the CPU at the same thread count.
 """
 
+import math
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from handbench import devices
 from handbench.checkpoints import CHECKPOINT, load, save
 from handbench.errors import HandbenchError, Interrupted
+from handbench.files import write_json
 from handbench.optimisation import adam, lars_scale, set_rate, warmup_cosine
 from handbench.progress import Progress
 from handbench.streams import seed_of
@@ -28,6 +30,7 @@ from handbench.types import Views
 
 Row = dict[str, float]
 TRUST = 0.02
+HISTORY = "history.json"
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ class Tally:
             self.monitors[name] = self.monitors.get(name, torch.zeros_like(self.losses)) + value
         self.count += 1
 
+    def read(self, clocks: "Clocks") -> None:
+        """Take in what the clocks have counted since the last time."""
+        self.seconds += clocks.steps.drain()
+        self.waited += clocks.waits.drain()
+
     def row(self, epoch: int, rate: float) -> Row:
         """The epoch's line of the history."""
         means = {name: float(total) / self.count for name, total in self.monitors.items()}
@@ -103,11 +111,20 @@ class Tally:
         }
 
 
+@dataclass(frozen=True)
+class Clocks:
+    """How long the steps took, and their part until the views were there."""
+
+    steps: devices.Timer
+    waits: devices.Timer
+
+
 def train(task: Task, plan: Plan, device: torch.device, folder: Path, *, checkpoint_seconds: float = 60.0) -> list[Row]:
     """Train to the end of the plan, going on from the folder's checkpoint if it holds one.
 
     Returns:
-        One row an epoch: loss, monitors, learning rate, seconds, views per second, share of the time spent on views.
+        One row an epoch: loss, monitors, learning rate, seconds, views per second, share of the device's time until the
+        views are there. The folder keeps them as `history.json`.
 
     Raises:
         Interrupted: on Ctrl-C or SIGTERM, at the end of the step, after a checkpoint.
@@ -117,22 +134,27 @@ def train(task: Task, plan: Plan, device: torch.device, folder: Path, *, checkpo
     epoch, step, history, tally = _resume(task.module, optimiser, device, folder / CHECKPOINT)
     total = plan.epochs * plan.steps
     saved = time.monotonic()
+    clocks = Clocks(devices.Timer(device), devices.Timer(device))
     with Progress(total, task.label, "steps", done=epoch * plan.steps + step) as progress, StopRequest() as stop:
         while epoch < plan.epochs:
-            rate = _step(task, plan, optimiser, device, tally, epoch, step)
+            with clocks.steps:
+                rate = _step(task, plan, optimiser, device, tally, clocks.waits, epoch, step)
             progress.advance(1)
             step += 1
+            due = stop.asked or time.monotonic() - saved >= checkpoint_seconds
+            if step == plan.steps or due:
+                tally.read(clocks)
             if step == plan.steps:
                 history.append(_close_epoch(tally, epoch, rate, task.label))
                 progress.note(f"epoch {epoch + 1}/{plan.epochs} loss {history[-1]['loss']:.4f}")
                 epoch, step, tally = epoch + 1, 0, Tally(torch.zeros((), device=device))
-            due = stop.asked or time.monotonic() - saved >= checkpoint_seconds
             if due and epoch < plan.epochs:
                 _checkpoint(task.module, optimiser, folder, epoch, step, history, tally)
                 saved = time.monotonic()
                 if stop.asked:
                     place = f"epoch {epoch + 1} of {plan.epochs}, after step {step} of {plan.steps}"
                     raise Interrupted(f"{task.label} stopped in {place}; run the same command again to go on from there")
+    _keep_history(folder / HISTORY, history)
     return history
 
 
@@ -163,18 +185,23 @@ class StopRequest:
 
 
 def _step(
-    task: Task, plan: Plan, optimiser: torch.optim.Optimizer, device: torch.device, tally: Tally, epoch: int, step: int
+    task: Task,
+    plan: Plan,
+    optimiser: torch.optim.Optimizer,
+    device: torch.device,
+    tally: Tally,
+    waits: devices.Timer,
+    epoch: int,
+    step: int,
 ) -> float:
-    """One optimiser step over all its micro-batches; returns its learning rate."""
-    started = time.perf_counter()
+    """One optimiser step over all its micro-batches; returns its learning rate. Nothing here asks the device for a number."""
     rate = plan.rate * warmup_cosine(epoch * plan.steps + step, plan.epochs * plan.steps, plan.warmup)
     set_rate(optimiser, rate)
     torch.manual_seed(seed_of(plan.seed, "network", epoch, step))
     optimiser.zero_grad(set_to_none=True)
     for part in range(plan.accumulate):
-        asked = time.perf_counter()
-        views = task.views(epoch, step, part)
-        tally.waited += time.perf_counter() - asked
+        with waits:
+            views = task.views(epoch, step, part)
         tally.images += len(views) * views.images.shape[1]
         with devices.autocast(device):
             loss, monitors = task.loss(views)
@@ -183,7 +210,6 @@ def _step(
     if plan.lars:
         lars_scale(task.module.parameters(), rate, TRUST, plan.weight_decay)
     optimiser.step()
-    tally.seconds += time.perf_counter() - started
     return rate
 
 
@@ -195,6 +221,11 @@ def _close_epoch(tally: Tally, epoch: int, rate: float, label: str) -> Row:
             "(--set pretrain.learning_rate=…) or raise the temperature (--set objective.temperature=…)"
         )
     return row
+
+
+def _keep_history(path: Path, history: list[Row]) -> None:
+    rows = [{name: value if math.isfinite(value) else None for name, value in row.items()} for row in history]
+    write_json(path, rows)
 
 
 def _checkpoint(

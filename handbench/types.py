@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped, UInt8
 from torch import Tensor
 
-from handbench.geometry import move, window_from_pixel
+from handbench.geometry import in_full_precision, inverse, move, window_from_pixel
 
 JOINTS = 21
 WRIST, INDEX_MCP, MIDDLE_MCP, MIDDLE_PIP, LITTLE_MCP = 0, 5, 9, 10, 17
@@ -115,13 +115,17 @@ class Labels:
 
 @dataclass(frozen=True)
 class Targets:
-    """What is known of a batch of hands, as tensors on the training device; pixels are those of the images they go with."""
+    """What is known of a batch of hands, as tensors on the training device; pixels are those of the images they go with.
+
+    `left` says which are left hands, as the images show them: views mirror those to right ones.
+    """
 
     classes: Int[Tensor, "batch"]
     joints_2d: Float[Tensor, "batch 21 2"]
     joints_3d: Float[Tensor, "batch 21 3"]
     valid: Bool[Tensor, "batch 21"]
     intrinsics: Float[Tensor, "batch 3 3"]
+    left: Bool[Tensor, "batch"]
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,8 @@ class Views:
     Args:
         images: RGB in [0, 1].
         warps: pixel of the packed crop -> pixel of the view; the only carrier of geometry.
-        frame: pixel of the packed crop -> window coordinates of the nominal window, [-1, 1] about its centre.
+        frame: pixel of the packed crop -> window coordinates of the nominal window, [-1, 1] about its centre; of a left hand
+            mirrored, so that it looks like a right one in every view and no window warp holds the mirror.
         targets: in pixels of the packed crop, common to all views.
     """
 
@@ -171,7 +176,8 @@ class Views:
     @property
     def window_warps(self) -> Float[Tensor, "views batch 3 3"]:
         """The warps in window coordinates: nominal window -> view, both [-1, 1] x [-1, 1]; the identity for a plain view."""
-        warps: Tensor = window_from_pixel(self.size, like=self.warps) @ self.warps @ torch.linalg.inv(self.frame)
+        with in_full_precision(self.warps.device):
+            warps: Tensor = window_from_pixel(self.size, like=self.warps) @ self.warps @ inverse(self.frame)
         return warps
 
     @property
@@ -182,7 +188,8 @@ class Views:
     @property
     def intrinsics(self) -> Float[Tensor, "views batch 3 3"]:
         """The camera that belongs to each view's pixels: the warp times K."""
-        return self.warps @ self.targets.intrinsics
+        with in_full_precision(self.warps.device):
+            return self.warps @ self.targets.intrinsics
 
 
 @dataclass(frozen=True)
@@ -212,6 +219,7 @@ class Prediction:
         joints_3d: metres, camera frame.
         solvable: false where lifting had no real root.
         view: side of the view in pixels.
+        vertices: metres, camera frame; None where only joints are predicted.
     """
 
     key: Shaped[np.ndarray, "rows"]
@@ -219,17 +227,19 @@ class Prediction:
     joints_3d: Float[np.ndarray, "rows 21 3"]
     solvable: Bool[np.ndarray, "rows"]
     view: int
+    vertices: Float[np.ndarray, "rows vertices 3"] | None = None
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The labels that predictions are held against, rows as in the Prediction."""
+    """The labels that predictions are held against, rows as in the Prediction; vertices where the dataset has a mesh."""
 
     key: Shaped[np.ndarray, "rows"]
     joints_2d: Float[np.ndarray, "rows 21 2"]
     joints_3d: Float[np.ndarray, "rows 21 3"]
     valid: Bool[np.ndarray, "rows 21"]
     visible: Bool[np.ndarray, "rows 21"]
+    vertices: Float[np.ndarray, "rows vertices 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -266,12 +276,14 @@ class Evidence:
         records: the document of each finished run, with the run's own directory added as "folder".
         suite: the suite the runs belong to, as it was resolved; None for runs made one by one.
         failures: one document for each run of the suite that failed: its cell, its error, its traceback.
+        excluded: a sentence about each record that could not be read and is therefore in no table.
     """
 
     folder: Path
     records: tuple[Mapping[str, Any], ...]
     suite: Mapping[str, Any] | None = None
     failures: tuple[Mapping[str, Any], ...] = ()
+    excluded: tuple[str, ...] = ()
 
 
 def to_device(targets: Targets, device: torch.device) -> Targets:

@@ -1,12 +1,15 @@
 """Small data sets with known contents, written to a folder: photographs of classes, bad files, FreiHAND's layout."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 
 from handbench.data.decoding import one_by_one
@@ -14,6 +17,8 @@ from handbench.errors import UnreadableSample
 from handbench.types import Sample
 
 COLOURS = {"fist": (200, 60, 60), "palm": (60, 200, 60), "point": (60, 60, 200)}
+BONES = np.array([[43, 32, 31, 26], [92, 38, 23, 22], [92, 39, 26, 24], [86, 36, 26, 23], [80, 28, 20, 20]]) / 1000  # metres
+FAN = np.array([-48, -14, 0, 13, 27])  # degrees, thumb to little finger
 FREIHAND_CAMERA = [[388.9018, 0.0, 112.0], [0.0, 388.7123, 112.0], [0.0, 0.0, 1.0]]
 
 
@@ -47,16 +52,17 @@ def write_bad_photos(folder: Path) -> list[str]:
 
 
 def hand_joints(number: int) -> np.ndarray:
-    """The joints (21, 3) in metres of made-up hand `number`: fingers fan out from the wrist, about 0.6 m before the camera."""
+    """The joints (21, 3) in metres of made-up right hand `number`, about 0.6 m before the camera.
+
+    Bones as long as a person's, fingers fanned out and bent, the hand turned in the image.
+    """
     random = np.random.RandomState(number)
-    spread = np.linspace(-0.8, 0.8, 5) + random.uniform(-0.1, 0.1, 5)
-    turn, reach = random.uniform(-np.pi, np.pi), np.array([0.04, 0.06, 0.08, 0.1])
-    joints = np.zeros((21, 3))
-    for finger in range(5):
-        angle = spread[finger] + turn
-        joints[1 + 4 * finger : 5 + 4 * finger, 0] = reach * np.cos(angle)
-        joints[1 + 4 * finger : 5 + 4 * finger, 1] = reach * np.sin(angle)
-        joints[1 + 4 * finger : 5 + 4 * finger, 2] = random.uniform(-0.02, 0.02, 4)
+    spread = np.deg2rad(FAN + random.uniform(-3, 3, 5))
+    bend = np.deg2rad(random.uniform(15, 30, (5, 1)) * np.arange(4))  # of each bone against the palm
+    steps = np.stack([np.sin(spread)[:, None] * np.cos(bend), -np.cos(spread)[:, None] * np.cos(bend), np.sin(bend)], -1)
+    joints = np.concatenate([np.zeros((1, 3)), np.cumsum(steps * BONES[..., None], 1).reshape(20, 3)])
+    turn = random.uniform(-np.pi, np.pi)
+    joints = joints @ np.array([[np.cos(turn), np.sin(turn), 0], [-np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
     centre = np.array([random.uniform(-0.02, 0.02), random.uniform(-0.02, 0.02), random.uniform(0.55, 0.7)])
     return joints - joints.mean(0) + centre
 
@@ -146,6 +152,55 @@ def _save(image: np.ndarray, path: Path) -> None:
     Image.fromarray(image).save(path, quality=95)
 
 
+def run_record(run: str, seed: int = 0, scores: Any = (), **changes: Any) -> dict[str, Any]:
+    """A finished run as reports receive it.
+
+    Args:
+        run: its id.
+        seed: of everything random.
+        scores: metric -> value in mm under the definition "rotation"; or score documents in full.
+        changes: what differs from a probe of PeCLR; `recipe` is laid over the one that follows from these.
+    """
+    plain = {
+        "objective": "peclr",
+        "backbone": "tiny",
+        "dataset": "synthetic",
+        "protocol": "probe",
+        "labels": 1.0,
+        "budget": "quick",
+        "device": "cpu",
+        **{key: value for key, value in changes.items() if key != "recipe"},
+    }
+    blank = {"unit": "mm", "count": 100, "excluded": 0, "protocol": "rotation", "spread": None, "note": ""}
+    listed = (
+        [{"metric": name, "value": value, **blank} for name, value in scores.items()]
+        if isinstance(scores, dict)
+        else list(scores)
+    )
+    recipe = {
+        "seed": seed,
+        "objective": {"name": plain["objective"]},
+        "backbone": {"name": plain["backbone"]},
+        "dataset": {"name": plain["dataset"]},
+        "pose": {"protocol": plain["protocol"], "labels": plain["labels"]},
+        **changes.get("recipe", {}),
+    }
+    return {
+        "id": run,
+        "status": "finished",
+        "seed": seed,
+        "data": {"fingerprint": "0123456789"},
+        "notes": [],
+        "stages": [],
+        "cost": {"seconds": 1.0},
+        "provenance": {"handbench": "0.1.0", "hardware": {"device": "a CPU"}},
+        "created": "2026-01-01T00:00:00+00:00",
+        **plain,
+        "recipe": recipe,
+        "scores": listed,
+    }
+
+
 class Drawn:
     """A dataset of made-up hands in 32 x 24 images, importable by worker processes; every `broken`-th sample cannot be read.
 
@@ -194,3 +249,17 @@ class Drawn:
 
     def fingerprint(self) -> str:
         return f"drawn {self.config.count}"
+
+
+@contextmanager
+def no_questions() -> Iterator[None]:
+    """A context in which tensors refuse to be asked for numbers: on a GPU the host would wait for the answer."""
+
+    def refuse(tensor: torch.Tensor, *_: Any, **__: Any) -> None:
+        raise AssertionError(f"a tensor of shape {tuple(tensor.shape)} was asked for a number")
+
+    asking = ("item", "tolist", "nonzero", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__")
+    with ExitStack() as patches:
+        for name in asking:
+            patches.enter_context(mock.patch.object(torch.Tensor, name, refuse))
+        yield

@@ -1,6 +1,8 @@
 """Benchmarks: arms take turns, rates are items over seconds, and the table says what it must. No test here reads a real clock."""
 
-from handbench.benchmarks import Arm, as_document, interleave, markdown
+import pytest
+
+from handbench.benchmarks import Arm, Claim, Timing, as_document, interleave, markdown, ratio
 
 MACHINE = {
     "hardware": {"device": "a processor, 2 threads, fp32", "cores": 2},
@@ -42,4 +44,39 @@ def test_the_table_says_unit_rounds_machine_ratio_and_bar() -> None:
         "images a second; median and range of 3 interleaved rounds.\na processor, 2 threads, fp32, 2 cores; handbench 0.1" in text
     )
     assert "| one | 6 | 4 to 12 | 1.00 | 5, held | does one |" in text
-    assert "| two | 2 | 2 to 3 | 0.33 | 5, missed | does two |" in text
+    assert "| two | 2 | 1.5 to 3 | 0.33 | 5, missed | does two |" in text
+
+
+def test_a_warm_up_turn_is_told_apart() -> None:
+    now, order = [0.0], []
+
+    def work() -> int:
+        now[0] += 7.0 if not order else 2.0
+        order.append(1)
+        return 4
+
+    (timing,) = interleave([Arm("one", "does one", work, notes={"extra MiB": 12.34})], 2, clock=lambda: now[0], warm=True)
+    assert timing.warmup == 7.0 and timing.rates == (2.0, 2.0) and len(order) == 3
+    text = markdown(as_document("bench x", "images a second", [timing], MACHINE))
+    assert "| arm | median | range | ratio | bar | extra MiB | warm-up, s | does |\n|---|---|---|---|---|---|---|---|\n" in text
+    assert "| one | 2 | 2 to 2 | 1.00 | – | 12.3 | 7 | does one |" in text
+
+
+def test_ratios_are_taken_within_rounds() -> None:
+    slowing = [Timing("one", "", (8.0, 4.0, 2.0)), Timing("two", "", (4.0, 1.0, 1.0))]
+    assert ratio(slowing, "one", "two") == 2.0
+
+
+@pytest.mark.parametrize(
+    ("claim", "line"),
+    [
+        (Claim("faster, times", 3.46, 3.5), "- faster, times: 3.46 (at least 3.5): missed"),
+        (Claim("faster, times", 3.5, 3.5), "- faster, times: 3.5 (at least 3.5): held"),
+        (Claim("error", 2e-11, 1e-6, less_is_better=True), "- error: 2e-11 (at most 1e-06): held"),
+        (Claim("share", 0.06, 0.05, less_is_better=True), "- share: 0.06 (at most 0.05): missed"),
+        (Claim("told", 1.5), "- told: 1.5"),
+    ],
+)
+def test_claims_are_judged_and_told(claim: Claim, line: str) -> None:
+    text = markdown(as_document("bench x", "images a second", measured()[1], MACHINE, [claim]))
+    assert text.endswith(f"\n\n{line}\n")

@@ -1,5 +1,8 @@
 """Devices: words to devices, and refusals that say what to do."""
 
+import time
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -29,6 +32,46 @@ def test_autocast_is_on_only_where_it_pays() -> None:
     with devices.autocast(cpu):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
     assert product.dtype is (torch.bfloat16 if devices.half_precision(cpu) else torch.float32)
+
+
+def test_a_timer_adds_up_and_is_drained() -> None:
+    timer = devices.Timer(torch.device("cpu"))
+    for _ in range(3):
+        with timer:
+            time.sleep(0.01)
+        time.sleep(0.05)
+    assert 0.03 <= timer.drain() < 0.12 and timer.drain() == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system keeps no high-water mark that can be set")
+def test_peak_memory_can_be_forgotten() -> None:
+    cpu = torch.device("cpu")
+    held = torch.ones(64 * 2**20)
+    with_it = devices.peak_memory_mib(cpu)
+    del held
+    devices.forget_peak_memory(cpu)
+    assert devices.peak_memory_mib(cpu) < with_it - 200
+
+
+@pytest.mark.gpu
+def test_a_timer_counts_what_the_gpu_did() -> None:
+    device = torch.device("cuda")
+    timer, load = devices.Timer(device), torch.rand(4096, 4096, device=device)
+    with timer:
+        for _ in range(20):
+            load = load @ load / 1000
+    assert timer.drain() > 1e-4
+
+
+@pytest.mark.gpu
+def test_sending_does_not_wait_for_the_gpu() -> None:
+    device = torch.device("cuda")
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        sent = devices.send(torch.arange(10), device)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert sent.tolist() == list(range(10))
 
 
 @pytest.mark.gpu

@@ -34,7 +34,10 @@ def context(command: click.Command, name: str, words: list[str], parent: click.C
     """Parse words as click would, without running anything."""
     with command.make_context(name, list(words), parent=parent) as made:
         if isinstance(command, click.Group):
-            called, subcommand, rest = command.resolve_command(made, made._protected_args + made.args)
+            words_left = made._protected_args + made.args
+            if not words_left and command.invoke_without_command:
+                return
+            called, subcommand, rest = command.resolve_command(made, words_left)
             assert subcommand is not None
             context(subcommand, called or "", rest, made)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_runs_share_stages_by_content(tmp_path: Path, freihand: dict[str, Any]) 
     do(tmp_path, freihand)
     fewer, _ = do(tmp_path, freihand, "pose.labels=0.5")
     reused = {stage.name: stage.reused for stage in fewer.stages}
-    assert reused == {"pretrain": True, "measure": True, "pose": False}
+    assert reused == {"pretrain": True, "measure": True, "pose": False, "score": False}
     other, _ = do(tmp_path, freihand, "seed=1")
     assert not any(stage.reused for stage in other.stages)
 
@@ -152,6 +153,53 @@ def test_pre_training_on_a_mixture(tmp_path: Path, photos: dict[str, Any], freih
     )
     record = read_run(directory)
     assert record is not None and record.data["pretraining"] > record.data["train"]
+
+
+@pytest.mark.parametrize("protocol", ["probe", "finetune"])
+def test_another_datasets_test_part_is_scored_with_its_own_cameras(
+    tmp_path: Path, freihand: dict[str, Any], protocol: str
+) -> None:
+    """Scored on itself a network scores what it scored before; on other hands of another camera it scores something else."""
+    other = write_freihand(tmp_path / "other", unique=8, evaluation=3)
+    focal = [[[2 * value if value > 150 else value for value in row] for row in matrix] for matrix in _cameras(other)]
+    (other / "evaluation_K.json").write_text(json.dumps(focal))
+    options = freihand | {"pose.protocol": protocol, "evaluate.name": "freihand"}
+    same, _ = do(tmp_path, options | {"evaluate.root": freihand["dataset.root"]})
+    crossed, _ = do(tmp_path, options | {"evaluate.root": str(other)})
+    own, again, elsewhere = _values(same, ""), _values(same, "@freihand"), _values(crossed, "@freihand")
+    assert own and again == own == _values(crossed, ""), "K, scale and images of the other dataset are its own"
+    assert {name: score.count + score.excluded for name, score in elsewhere.items() if name == "mpjpe"} == {"mpjpe": 3}
+    assert elsewhere["epe_2d"].value != own["epe_2d"].value and elsewhere["epe_2d"].unit == own["epe_2d"].unit
+    assert ("mpjpe@freihand/random" in {score.metric for score in crossed.scores}) == (protocol == "probe")
+    assert [stage.name for stage in crossed.stages] == ["pretrain", "measure", "pose", "score", "evaluate"]
+    assert {stage.name: stage.reused for stage in crossed.stages if stage.name != "evaluate"}["pose"], "nothing is fitted anew"
+    assert any(note.startswith("trained on freihand, scored on freihand") for note in crossed.notes)
+    assert crossed.recipe["evaluate"]["root"] == str(other) and crossed.id != same.id
+    with np.load(tmp_path / crossed.id / "predictions@freihand.npz") as kept:
+        assert len(kept["key"]) == 3
+
+
+def test_a_dataset_without_joints_cannot_be_evaluated_on(
+    tmp_path: Path, photos: dict[str, Any], freihand: dict[str, Any]
+) -> None:
+    with pytest.raises(DataError, match=r"\[evaluate\] scores 3D poses, and dataset 'photos' has none"):
+        do(tmp_path, freihand | {"evaluate.name": "photos", "evaluate.root": photos["dataset.root"]})
+
+
+def _values(record: Record, suffix: str) -> dict[str, Any]:
+    """The scores of one dataset by metric, baselines left out, under the names without the dataset."""
+    scores = [
+        score
+        for score in record.scores
+        if "/" not in score.metric and (score.metric.endswith(suffix) if suffix else "@" not in score.metric)
+    ]
+    posed = {"epe_2d", "epe_3d", "auc", "pa_epe", "pa_auc", "mpjpe", "pa_mpjpe"}
+    found = {score.metric.removesuffix(suffix): replace(score, metric=score.metric.removesuffix(suffix)) for score in scores}
+    return {name: score for name, score in found.items() if name in posed}
+
+
+def _cameras(folder: Path) -> Any:
+    return json.loads((folder / "evaluation_K.json").read_text())
 
 
 def test_micro_batches_say_how_many_negatives_an_anchor_sees(tmp_path: Path, photos: dict[str, Any]) -> None:
@@ -215,3 +263,37 @@ def _kill_in_mid_epoch(process: subprocess.Popen[bytes], results: Path) -> list[
         time.sleep(0.002)
     process.kill()
     raise AssertionError("no checkpoint in mid-epoch was met")
+
+
+@pytest.mark.parametrize(
+    ("options", "speed"),
+    [
+        ({"objective.name": "simclr"}, True),
+        ({"objective.name": "none"}, False),
+        ({"objective.name": "none", "pose.protocol": "finetune"}, True),
+    ],
+)
+def test_every_run_says_what_it_took(tmp_path: Path, freihand: dict[str, Any], options: dict[str, Any], speed: bool) -> None:
+    record, _ = do(tmp_path, freihand | options)
+    cost = record.cost
+    spans = {name: value for name, value in cost.items() if name.startswith("seconds_")}
+    assert {"seconds_data", "seconds_pretrain", "seconds_measure", "seconds_pose"} <= set(spans)
+    assert cost["seconds"] > 0 and cost["seconds_data"] > 0 and cost["peak_memory_mib"] > 10
+    assert set(cost) == {"views_per_second", "data_wait", "peak_memory_mib", "seconds", *spans}
+    assert np.isfinite(cost["views_per_second"]) == np.isfinite(cost["data_wait"]) == speed
+
+
+def test_a_pack_that_has_no_room_is_streamed_to_the_same_scores(
+    tmp_path: Path, photos: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from handbench.data.datasets.photos import Photos
+
+    packed, _ = do(tmp_path / "packed", photos)
+    monkeypatch.setattr(Photos, "parallel", "none")  # one thread of this process: workers would take seconds to start
+    monkeypatch.setenv("HANDBENCH_CACHE", str(tmp_path / "other"))
+    monkeypatch.setenv("HANDBENCH_CACHE_GB", "0.0001")
+    streamed, _ = do(tmp_path / "streamed", photos)
+    assert streamed.scores == packed.scores and streamed.key == packed.key and streamed.data == packed.data
+    assert set(streamed.notes) - set(packed.notes) == {
+        "images of photos were read from its own files in every epoch: no room for a pack"
+    }

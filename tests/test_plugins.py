@@ -1,5 +1,6 @@
 """Plugins: three ways in, one way through, and nobody's failure is another's."""
 
+import re
 import sys
 import types
 from pathlib import Path
@@ -36,7 +37,9 @@ def offering(kind: str, name: str) -> str:
 def test_built_ins_offer_something_of_every_kind() -> None:
     found = discover()
     assert {offer.kind for offer in found.offers} == set(KINDS) and not found.broken and not found.clashes()
-    assert all(offer.summary for offer in found.offers) and {offer.plugin for offer in found.offers} == set(BUILTINS)
+    assert all(offer.summary for offer in found.offers) and {offer.plugin for offer in (*found.offers, *found.suites)} == set(
+        BUILTINS
+    )
 
 
 def test_every_built_in_can_be_loaded() -> None:
@@ -136,6 +139,41 @@ def test_installed_plugins_are_isolated(installed: Any) -> None:
     assert found.find("objective", "peclr").target.__name__ == "PeCLR"
     with pytest.raises(PluginError, match=r"handbench-raises"):
         found.find("objective", "nothing")
+
+
+class Printing(Entry):
+    """Says something while it is imported."""
+
+    def load(self) -> Any:
+        sys.stdout.write("Hello from my plugin!\n")
+        return super().load()
+
+
+def test_every_problem_is_named_with_its_distribution_and_fatal_only_when_strict(
+    installed: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def signed(extra: int) -> dict:
+        return {}
+
+    installed(
+        Printing("loud", plugin_object(handbench_heads=lambda: {"loud_head": Lazy("m:C")})),
+        Entry("signed", plugin_object(handbench_heads=signed)),
+        Entry("lacking", ModuleNotFoundError("No module named 'lacking_library'", name="lacking_library")),
+        Entry("clashing", plugin_object(handbench_objectives=lambda: {"peclr": Lazy("m:C")})),
+    )
+    found = discover()
+    for problem in (
+        r"plugin 'loud' of handbench-loud 1\.2 prints when it is imported: 'Hello from my plugin!'",
+        r"plugin 'signed' of handbench-signed 1\.2 is left out: .*extra",
+        r"plugin 'lacking' of handbench-lacking 1\.2 is left out: it needs the module 'lacking_library', which is not installed",
+        r"objective 'peclr' is offered by handbench .* and handbench-clashing 1\.2",
+    ):
+        assert any(re.search(problem, line) for line in found.problems), problem
+    assert len(found.problems) == 4 and capsys.readouterr().out == ""
+    assert "loud_head" in {offer.name for offer in found.of_kind("head")}
+    assert found.find("objective", "simclr").target.__name__ == "SimCLR"
+    with pytest.raises(PluginError, match=r"(?s)--strict-plugins: .*handbench-lacking.*handbench-clashing.*handbench-loud"):
+        discover(strict=True)
 
 
 @pytest.mark.parametrize(("value", "names"), [("", set()), ("one", {"one"}), ("one, two", {"one", "two"})])

@@ -1,5 +1,6 @@
 """The training loop: history, accumulation, Ctrl-C, and resuming to the very same weights."""
 
+import json
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,9 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from handbench import devices
 from handbench.errors import HandbenchError, Interrupted
 from handbench.training import Plan, Task, train
-from handbench.types import Targets, Views
+from handbench.types import Targets, Views, to_device
 
 CPU = torch.device("cpu")
 
@@ -29,6 +31,7 @@ def views(epoch: int, step: int, part: int) -> Views:
         torch.zeros(6, 21, 3),
         torch.ones(6, 21, dtype=torch.bool),
         torch.eye(3).repeat(6, 1, 1),
+        torch.zeros(6, dtype=torch.bool),
     )
     return Views(
         torch.rand(1, 6, 3, 8, 8, generator=generator), torch.eye(3).expand(1, 6, 3, 3), torch.eye(3).expand(6, 3, 3), empty
@@ -122,6 +125,80 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
     bad = Task(module, views, lambda seen: (module(seen.flat).sum() * torch.nan, {}), "pre-training")
     with pytest.raises(HandbenchError, match="the loss became nan in epoch 1; lower the learning rate"):
         train(bad, PLAN, CPU, tmp_path)
+
+
+def test_no_step_asks_the_device_for_a_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the end of an epoch does: a host that waits for a GPU at every step leaves it idle."""
+    asked = 0
+
+    def counted(name: str) -> None:
+        original = getattr(Tensor, name)
+
+        def method(self: Tensor, *arguments: object) -> object:
+            nonlocal asked
+            asked += 1
+            return original(self, *arguments)
+
+        monkeypatch.setattr(Tensor, name, method)
+
+    for name in ("item", "tolist", "__float__", "__int__", "__bool__", "__index__", "cpu", "numpy"):
+        counted(name)
+    counts = []
+    for steps in (2, 9):
+        asked = 0
+        train(task_of(network()), Plan(1, steps, rate=1e-2, lars=True, weight_decay=1e-4), CPU, tmp_path / str(steps))
+        counts.append(asked)
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.gpu
+def test_no_step_waits_for_the_gpu(tmp_path: Path) -> None:
+    device = torch.device("cuda")
+    module = network().to(device)
+    moved = [replace_tensors(views(0, step, 0), device) for step in range(6)]
+
+    def seen(epoch: int, step: int, part: int) -> Views:
+        torch.cuda.set_sync_debug_mode("error" if 0 < step < 5 else "default")
+        return moved[step]
+
+    def loss(given: Views) -> tuple[Tensor, Mapping[str, Tensor]]:
+        error = module(given.flat).square().mean()
+        return error, {"error": error.detach()}
+
+    try:
+        history = train(Task(module.train(), seen, loss, "learning"), Plan(1, 6, rate=1e-2, lars=True), device, tmp_path)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert history[0]["seconds"] > 0 and 0 <= history[0]["data_wait"] <= 1
+
+
+def replace_tensors(given: Views, device: torch.device) -> Views:
+    return Views(*(part.to(device) for part in (given.images, given.warps, given.frame)), to_device(given.targets, device))
+
+
+def test_half_precision_learns_as_full_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same tiny problem in fp32 and, forced, in bf16 (emulated where the CPU has none): the loss curves agree."""
+    curves = []
+    for half in (False, True):
+        monkeypatch.setattr(devices, "half_precision", lambda device, half=half: half)
+        torch.manual_seed(0)
+        module = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 36, 2))
+        module = module.to(memory_format=torch.channels_last)
+
+        def loss(seen: Views, module: nn.Module = module, half: bool = half) -> tuple[Tensor, Mapping[str, Tensor]]:
+            output = module(seen.flat)
+            assert output.dtype is (torch.bfloat16 if half else torch.float32)
+            return (output.float() - seen.flat.mean((2, 3))[:, :2]).square().mean(), {}
+
+        history = train(Task(module.train(), views, loss, "learning"), Plan(8, 6, rate=5e-3), CPU, tmp_path / str(half))
+        curves.append(torch.tensor([row["loss"] for row in history]))
+    full, half = curves
+    assert full.min() < full[0] / 2 and ((half - full).abs() < 0.05 * full).all(), (full, half)
+
+
+def test_the_folder_keeps_the_history(tmp_path: Path) -> None:
+    history = train(task_of(network()), PLAN, CPU, tmp_path)
+    assert json.loads((tmp_path / "history.json").read_text()) == history
 
 
 def test_dropout_is_a_function_of_the_step(tmp_path: Path) -> None:

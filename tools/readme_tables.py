@@ -1,36 +1,46 @@
 """Published records in; the README's result tables out, between their marks. `--check` only compares; a test does the same."""
 
 import argparse
-import statistics
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from handbench.results.records import Record, read_runs
+from handbench.results import wording
+from handbench.results.comparison import Cell, Comparison, Row
+from handbench.results.hand_errors import HandErrors
+from handbench.results.placing import place
+from handbench.results.records import read_evidence
+from handbench.results.tables import comparison
+from handbench.suite import TableSpec
+from handbench.types import Evidence
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
-Columns = Sequence[tuple[str, str, int]]  # metric, heading, decimals
 
 
 @dataclass(frozen=True)
 class Block:
-    """One table of the README: where its records lie, and its columns."""
+    """One table of the README: where its records lie, its metrics with heading and decimals, and whether poses were read."""
 
     name: str
-    columns: Columns
-    protocols: bool
+    metrics: Sequence[tuple[str, str, int]]
+    poses: bool
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What heads the rows."""
+        return ("pose.protocol", "pose.labels", "objective") if self.poses else ("objective",)
 
 
-FEATURES: Columns = (
+FEATURES = (
     ("knn_accuracy", "k-NN, %", 1),
     ("linear_accuracy", "linear probe, %", 1),
     ("retrieval_top1", "retrieval top-1, %", 1),
     ("rotation_error", "rotation error, °", 1),
     ("latent_turn", "latent turn, °", 1),
 )
-POSES: Columns = (("epe_2d", "2D EPE, px@64", 2), ("mpjpe", "MPJPE, mm", 1), ("pa_mpjpe", "PA-MPJPE, mm", 1))
+POSES = (("epe_2d", "2D EPE, px@64", 2), ("mpjpe", "MPJPE, mm", 1), ("pa_mpjpe", "PA-MPJPE, mm", 1))
 BLOCKS = (
     Block("photos", FEATURES, False),
     Block("synthetic-lab", POSES, True),
@@ -38,74 +48,103 @@ BLOCKS = (
     Block("synthetic-wild", POSES, True),
 )
 PROTOCOLS = {"probe": "frozen, ridge", "mlp": "frozen, MLP", "finetune": "fine-tuned"}
-OBJECTIVES = ("none", "supervised", "simclr", "peclr")
 
 
 def table(block: Block) -> str:
-    """The Markdown of one block: mean ± standard deviation over seeds, then differences paired by seed."""
-    records = read_runs(ROOT / "results" / block.name)
-    heads = ["protocol", "labels"] if block.protocols else []
-    head = [*heads, "objective", "seeds", *(heading for _, heading, _ in block.columns)]
+    """The Markdown of one block: mean ± standard deviation over seeds, differences paired by seed, and what p says of them."""
+    evidence = read_evidence(ROOT / "results" / block.name)
+    made, random = _compared(block, evidence, ""), _compared(block, evidence, "/random")
+    heads = ["protocol", "labels"] if block.poses else []
+    head = [*heads, "objective", "seeds", *(heading for _, heading, _ in block.metrics)]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for group in _groups(records):
-        lines += [_row(block, objective, runs) for objective, runs in _by_objective(group)]
-        lines += _random(block, group) if not any(run.objective == "none" for run in group) else []
-        lines += _difference(block, group)
-    return "\n".join(lines)
+    for group in _groups(made):
+        lines += [
+            _line(block, row, str(row.values[-1]), [_mean(cell, *one) for cell, one in _cells(block, row)]) for row in group
+        ]
+        if all(row.values[-1] != "none" for row in group):
+            lines += _random(block, random, group[0])
+        lines += [_difference(block, row) for row in group if row.values[-1] == "peclr" and _paired(row)]
+    return "\n".join([*lines, *_p_values(made)])
 
 
-def _groups(records: Sequence[Record]) -> Iterator[list[Record]]:
-    keys = sorted({(list(PROTOCOLS).index(run.protocol) if run.protocol in PROTOCOLS else -1, run.labels) for run in records})
-    for place, labels in keys:
-        yield [run for run in records if run.labels == labels and (place < 0 or run.protocol == list(PROTOCOLS)[place])]
+def _compared(block: Block, evidence: Evidence, suffix: str) -> Comparison:
+    """The block's comparison of PeCLR to SimCLR; its records are of one dataset, device and budget."""
+    metrics = tuple(f"{metric}{suffix}" for metric, _, _ in block.metrics)
+    spec = TableSpec(block.name, block.name, block.axes, metrics, against={"objective": "simclr"})
+    (layer,) = place(evidence, spec)
+    if layer.rows != block.axes:
+        raise SystemExit(f"results/{block.name}: runs of one row differ in {set(layer.rows) - set(block.axes)}")
+    return comparison(replace(evidence, suite={"tables": (spec.name,)}), spec, layer, HandErrors())
 
 
-def _by_objective(group: Sequence[Record]) -> Iterator[tuple[str, list[Record]]]:
-    for objective in OBJECTIVES:
-        runs = [run for run in group if run.objective == objective]
-        if runs:
-            yield objective, runs
+def _groups(made: Comparison) -> Iterator[list[Row]]:
+    """Rows that differ in the objective only."""
+    for place_of_group in dict.fromkeys(row.values[:-1] for row in made.rows):
+        yield [row for row in made.rows if row.values[:-1] == place_of_group]
 
 
-def _row(block: Block, name: str, runs: Sequence[Record], suffix: str = "") -> str:
-    cells = [_cell([_value(run, metric + suffix) for run in runs], decimals) for metric, _, decimals in block.columns]
-    return _line(block, runs, name, cells)
-
-
-def _random(block: Block, group: Sequence[Record]) -> list[str]:
-    one_a_seed = list({run.seed: run for run in group}.values())
-    known = any(score.metric.endswith("/random") for run in one_a_seed for score in run.scores)
-    return [_row(block, "random encoder", one_a_seed, "/random")] if known else []
-
-
-def _difference(block: Block, group: Sequence[Record]) -> list[str]:
-    """PeCLR minus SimCLR by seed: mean, smallest and largest."""
-    by_name = {name: {run.seed: run for run in group if run.objective == name} for name in ("peclr", "simclr")}
-    seeds = sorted(by_name["peclr"].keys() & by_name["simclr"].keys())
-    if len(seeds) < 2:
+def _random(block: Block, random: Comparison, like: Row) -> list[str]:
+    """The row of the random encoder, which is the same for every objective: that of the objective with the most seeds."""
+    rows = [row for row in random.rows if row.values[:-1] == like.values[:-1] and any(row.cells)]
+    if not rows:
         return []
-    cells = []
-    for metric, _, decimals in block.columns:
-        gaps = [_value(by_name["peclr"][seed], metric) - _value(by_name["simclr"][seed], metric) for seed in seeds]
-        cells.append(f"{statistics.mean(gaps):+.{decimals}f} ({min(gaps):+.{decimals}f} to {max(gaps):+.{decimals}f})")
-    return [_line(block, [by_name["peclr"][seed] for seed in seeds], "*peclr − simclr*", cells)]
+    most = max(rows, key=_seeds)
+    return [_line(block, most, "random encoder", [_mean(cell, *one) for cell, one in _cells(block, most)])]
 
 
-def _line(block: Block, runs: Sequence[Record], name: str, cells: Sequence[str]) -> str:
-    first = [PROTOCOLS[runs[0].protocol], f"{runs[0].labels:.0%}"] if block.protocols else []
-    return "| " + " | ".join([*first, name, str(len(runs)), *cells]) + " |"
+def _difference(block: Block, row: Row) -> str:
+    """PeCLR minus SimCLR by seed: mean, smallest and largest."""
+    texts = []
+    for cell, (_, _, decimals) in _cells(block, row):
+        gap = cell.difference if cell else None
+        if gap is None:
+            texts.append("–")
+            continue
+        mean, low, high = (f"{value:+.{decimals}f}" for value in (gap.mean, min(gap.values), max(gap.values)))
+        texts.append(f"{mean} ({low} to {high})")
+    return _line(block, row, "*peclr − simclr*", texts)
 
 
-def _cell(values: Sequence[float], decimals: int) -> str:
-    known = [value for value in values if value == value]
-    if not known:
+def _p_values(made: Comparison) -> list[str]:
+    """A sentence about the exact test of the differences, for each metric; none where nothing is paired."""
+    rows = [row for row in made.rows if row.values[-1] == "peclr" and _paired(row)]
+    told = {
+        column.label: ", ".join(
+            dict.fromkeys(
+                wording.p_value(cell.difference, column) for row in rows if (cell := row.cells[place]) and cell.difference
+            )
+        )
+        for place, column in enumerate(made.columns)
+    }
+    same = set(told.values())
+    text = same.pop() if len(same) == 1 else "; ".join(f"{label}: {p}" for label, p in told.items())
+    return (
+        ["", f"Exact sign-flip p of *peclr − simclr*, paired by seed, Holm over all rows against simclr: {text}."] if rows else []
+    )
+
+
+def _paired(row: Row) -> bool:
+    return any(cell is not None and cell.difference is not None and cell.difference.n > 1 for cell in row.cells)
+
+
+def _cells(block: Block, row: Row) -> Iterator[tuple[Cell | None, tuple[str, str, int]]]:
+    return zip(row.cells, block.metrics, strict=True)
+
+
+def _mean(cell: Cell | None, _metric: str, _heading: str, decimals: int) -> str:
+    if cell is None:
         return "–"
-    spread = f" ± {statistics.stdev(known):.{decimals}f}" if len(known) > 1 else ""
-    return f"{statistics.mean(known):.{decimals}f}{spread}"
+    spread = "" if cell.n < 2 else f" ± {wording.number(cell.sd, decimals)}"
+    return f"{wording.number(cell.mean, decimals)}{spread}"
 
 
-def _value(run: Record, metric: str) -> float:
-    return next((score.value for score in run.scores if score.metric == metric), float("nan"))
+def _seeds(row: Row) -> int:
+    return max(cell.n for cell in row.cells if cell)
+
+
+def _line(block: Block, row: Row, name: str, cells: Sequence[str]) -> str:
+    first = [PROTOCOLS[row.values[0]], f"{row.values[1]:.0%}"] if block.poses else []
+    return "| " + " | ".join([*first, name, str(_seeds(row)), *cells]) + " |"
 
 
 def rewritten(text: str) -> str:

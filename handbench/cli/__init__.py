@@ -10,11 +10,15 @@ from handbench import __version__
 from handbench.errors import HandbenchError, Interrupted, unknown
 
 VERBS = {
+    "ablate": "Run what is missing of a suite of runs, and report it.",
     "bench": "Measure speed on this machine: all arms interleaved, median and range.",
     "data": "Look at datasets, pack them, and tidy the cache.",
+    "export": "Write a run's encoder for timm, with a model card.",
     "plugins": "List every component of every kind and where it came from.",
+    "predict": "Predict hands in images: a submission, a table, overlays.",
     "report": "Make tables of all runs below a folder.",
     "run": "Pre-train an encoder, freeze or fine-tune it, and score it.",
+    "score": "Score prediction files of other methods by the official definitions.",
 }
 
 

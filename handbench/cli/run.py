@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from handbench.cli.options import plugin_options
+from handbench.plugins import Plugins
 from handbench.recipe import build
 from handbench.settings import BUDGETS, Recipe
 
@@ -17,6 +19,7 @@ OPTIONS = {  # option -> recipe key
     "protocol": "pose.protocol",
     "labels": "pose.labels",
     "head": "head.name",
+    "evaluate": "evaluate.name",
     "budget": "budget",
     "seed": "seed",
     "device": "device",
@@ -32,9 +35,12 @@ OPTIONS = {  # option -> recipe key
 @click.option(
     "--data", "roots", multiple=True, metavar="[NAME=]ROOT", help="A dataset's folder; NAME=ROOT for another than --dataset."
 )
-@click.option("--augmentation", metavar="A,B", help="Augmentations in their order, separated by commas; '' for none.")
+@click.option(
+    "--augmentation", metavar="A,B", help="Augmentations in their order, by comma, NAME or NAME:published; '' for none."
+)
 @click.option("--protocol", type=click.Choice(["probe", "mlp", "finetune"]), help="How poses are read from the encoder.")
 @click.option("--labels", type=float, metavar="SHARE", help="Share of the labelled frames used, above 0 to 1.")
+@click.option("--evaluate", metavar="NAME", help="Also score the test part of this dataset.")
 @click.option("--head", metavar="NAME", help="The head; linear or mlp by the protocol unless given.")
 @click.option(
     "--budget", type=click.Choice(list(BUDGETS)), help="smoke: seconds; quick: minutes on 2 cores; paper: the paper's schedule."
@@ -47,7 +53,7 @@ OPTIONS = {  # option -> recipe key
 @click.option(
     "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any key of the recipe, e.g. objective.temperature=0.2."
 )
-@click.option("--plugin", "modules", multiple=True, metavar="MODULE", help="Also take plugins from this module; repeatable.")
+@plugin_options
 @click.option(
     "--checkpoint-seconds", type=click.FloatRange(min=0), default=60.0, show_default=True, help="How often to save the state."
 )
@@ -58,7 +64,7 @@ def run(
     augmentation: str | None,
     results: Path,
     assignments: tuple[str, ...],
-    modules: tuple[str, ...],
+    found: Plugins,
     checkpoint_seconds: float,
     dry_run: bool,
     **options: Any,
@@ -70,32 +76,28 @@ def run(
     given = {OPTIONS[name]: value for name, value in options.items() if value is not None}
     built = build(recipe, given, assignments, augmentation, roots)
     if dry_run:
-        _show(built, modules)
+        _show(built, found)
         return
-    _run(built, modules, results, checkpoint_seconds)
+    _run(built, found, results, checkpoint_seconds)
 
 
-def _show(recipe: Recipe, modules: tuple[str, ...]) -> None:
+def _show(recipe: Recipe, found: Plugins) -> None:
     import tomli_w
 
     from handbench.assembly import assemble, resolved
-    from handbench.plugins import discover
     from handbench.recipe import to_tables
 
-    complete = resolved(recipe, assemble(recipe, discover(modules)))
+    complete = resolved(recipe, assemble(recipe, found))
     click.echo(tomli_w.dumps(to_tables(complete)), nl=False)
 
 
-def _run(recipe: Recipe, modules: tuple[str, ...], results: Path, checkpoint_seconds: float) -> None:
+def _run(recipe: Recipe, found: Plugins, results: Path, checkpoint_seconds: float) -> None:
     from handbench import devices
     from handbench.assembly import assemble
     from handbench.flow import Job, Runtime, run
-    from handbench.plugins import discover
 
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    found = discover(modules)
-    for problem in found.broken:
-        click.echo(f"warning: {problem}", err=True)
+    logging.getLogger("handbench").setLevel(logging.INFO)  # where images are drawn from, on stderr
     runtime = Runtime(results, devices.choose(recipe.device), checkpoint_seconds, lambda line: click.echo(line, err=True))
     directory = run(Job(recipe, assemble(recipe, found), runtime))
     _print_scores(directory)

@@ -26,6 +26,10 @@ PARTIAL = ".partial"
 log = logging.getLogger(__name__)
 
 
+class NoRoom(DataError):
+    """Neither the cache nor its disk has room for a pack; its images can still be read one by one."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One pack in the cache.
@@ -68,16 +72,16 @@ class Cache:
         """Check that a new pack of `size` bytes may be made here.
 
         Raises:
-            DataError: it would exceed the cap or the disk.
+            NoRoom: it would exceed the cap or the disk.
             ResultsError: the folder cannot be written.
         """
         used = self.size()
         if used + size > self.cap:
-            raise DataError(
+            raise NoRoom(
                 f"{self.folder}: the cache may hold {readable(self.cap)}, has {readable(used)} and needs {readable(size)} more; "
                 "clear it with `handbench data cache --clear`, raise HANDBENCH_CACHE_GB, or name a larger disk by HANDBENCH_CACHE"
             )
-        ensure_space(self.folder, size, DataError)
+        ensure_space(self.folder, size, NoRoom)
 
     def clear(self, names: tuple[str, ...] = ()) -> int:
         """Remove the packs whose key starts with one of the names, or all of them; return the bytes freed.

@@ -1,34 +1,22 @@
 """A user's own MANO file in, the matrix that turns its 778 vertices into 21 joints out; MANO itself may not be shipped.
 
-The official MANO_RIGHT.pkl is a Python 2 pickle full of objects of two libraries. It is read without running any of its code:
-arrays and the sparse matrix are rebuilt, every other object becomes an empty husk.
+The official MANO_RIGHT.pkl is a Python 2 pickle full of objects of two libraries; only its arrays and its sparse matrix are read.
 
 Source: Romero, Tzionas, Black, SIGGRAPH Asia 2017; fingertips are vertices, as FreiHAND and YouTube 3D Hands choose them.
 """
 
-import io
-import pickle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from handbench.data.pickles import BROKEN, Husk, read_pickle
 from handbench.errors import DataError
+from handbench.joint_orders import MANO, to_common
 
 VERTICES = 778
 TIPS = (744, 320, 443, 555, 672)  # thumb, index, middle, ring, little
-# MANO's 16 joints (wrist; index, middle, little, ring, thumb from base to tip) and the tips, gathered into the common order.
-COMMON_FROM_MANO = (0, 13, 14, 15, 16, 1, 2, 3, 17, 4, 5, 6, 18, 10, 11, 12, 19, 7, 8, 9, 20)
-_PLAIN = {
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-    ("_codecs", "encode"),
-}
 
 
 def joint_regressor(path: Path) -> Float[np.ndarray, "21 778"]:
@@ -48,7 +36,9 @@ def joint_regressor(path: Path) -> Float[np.ndarray, "21 778"]:
         raise DataError(f"{path}: there is no such file; name your own MANO_RIGHT.pkl (mano.is.tue.mpg.de) as dataset.mano")
     try:
         given = np.asarray(_given(path), np.float64)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, pickle.UnpicklingError) as error:
+    except DataError:
+        raise
+    except BROKEN as error:
         raise DataError(f"{path}: holds no J_regressor that can be read ({type(error).__name__}: {error})") from error
     if given.shape == (21, VERTICES):
         return given
@@ -56,7 +46,7 @@ def joint_regressor(path: Path) -> Float[np.ndarray, "21 778"]:
         raise DataError(f"{path}: J_regressor has shape {given.shape}, expected (16, {VERTICES}) or (21, {VERTICES})")
     tips = np.zeros((len(TIPS), VERTICES))
     tips[range(len(TIPS)), TIPS] = 1.0
-    return np.concatenate([given, tips])[list(COMMON_FROM_MANO)]
+    return to_common(np.concatenate([given, tips]), MANO)
 
 
 def _given(path: Path) -> Any:
@@ -65,28 +55,8 @@ def _given(path: Path) -> Any:
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
             return archive["J_regressor"]
-    content = _Reader(io.BytesIO(path.read_bytes()), encoding="latin1").load()
-    regressor = content["J_regressor"]
-    return _dense(vars(regressor)) if isinstance(regressor, _Husk) else regressor
-
-
-class _Husk:
-    """Stands for an object whose class is not loaded; keeps the state it was given."""
-
-    def __init__(self, *arguments: object) -> None:
-        self.arguments = arguments
-
-    def __setstate__(self, state: object) -> None:
-        if isinstance(state, dict):
-            vars(self).update(state)
-
-
-class _Reader(pickle.Unpickler):
-    """Rebuilds arrays and nothing else: no name in the file can make it call other code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The few functions that arrays need; a husk for everything else."""
-        return super().find_class(module, name) if (module, name) in _PLAIN else _Husk
+    regressor = read_pickle(path)["J_regressor"]
+    return _dense(vars(regressor)) if isinstance(regressor, Husk) else regressor
 
 
 def _dense(state: dict[str, Any]) -> Float[np.ndarray, "rows columns"]:

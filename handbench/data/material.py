@@ -1,5 +1,6 @@
 """A dataset in, its packed images with their split, ready to be drawn from, out: what all later stages work on."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from handbench.data.cache import NoRoom
 from handbench.data.packing import pack
 from handbench.data.pool import Pool
 from handbench.data.splits import Split, fraction, split
+from handbench.data.streaming import Stream
 from handbench.errors import DataError
 from handbench.protocols import Dataset
 from handbench.streams import Draws
@@ -18,13 +21,16 @@ from handbench.types import Labels
 Rows = Int[np.ndarray, "rows"]
 SPLIT_SEED = 0  # not the run's: all seeds of a comparison are scored on the same images
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Material:
-    """One dataset, packed and split."""
+    """One dataset, packed or streamed, and split; `remarks` are the dataset's own, of what a reader of the scores must know."""
 
-    pool: Pool
+    pool: Pool | Stream
     split: Split
+    remarks: tuple[str, ...] = ()
 
     @property
     def labels(self) -> Labels:
@@ -41,7 +47,9 @@ class Material:
         """What a reader of the scores must know of the data."""
         skipped = self.pool.pack.skipped
         left_out = (f"{len(skipped)} unreadable images were left out, e.g. {skipped[0]}",) if skipped else ()
-        return (*self.split.notes, *left_out)
+        left = int((self.labels.side == "left").sum())
+        mirrored = (f"{left} of {len(self.labels)} hands are left ones and shown mirrored, as right ones",) if left else ()
+        return (*self.remarks, *self.split.notes, *left_out, *mirrored, *self.pool.notes)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -62,17 +70,25 @@ class Material:
 
 
 def prepare(dataset: Dataset, name: str, view: int, device: torch.device) -> Material:
-    """Pack a dataset for views of a given side, bring it near the device and split it.
+    """Pack a dataset for views of a given side and split it; stream it from its own files where a pack has no room.
 
     Raises:
         DataError: unreadable, too small to split, or without held-out images that can be scored.
     """
-    pool = Pool(pack(dataset, name, crop_side(view, dataset.context)), device)
+    pool = _drawn_from(dataset, name, crop_side(view, dataset.context), device)
     posed = pool.pack.labels.posed
     parts = split(pool.pack.labels, SPLIT_SEED, scored=posed if posed.any() else None)
     if not len(parts.test):
         raise DataError(f"dataset '{name}' has no held-out images to score on; add images or labels")
-    return Material(pool, parts)
+    return Material(pool, parts, tuple(getattr(dataset, "notes", ())))
+
+
+def _drawn_from(dataset: Dataset, name: str, side: int, device: torch.device) -> Pool | Stream:
+    try:
+        return Pool(pack(dataset, name, side), device)
+    except NoRoom as error:
+        log.warning("%s. Until then images are read from the dataset's own files in every epoch, which is slower", error)
+        return Stream(dataset, name, side, device)
 
 
 def crop_side(view: int, context: float) -> int:

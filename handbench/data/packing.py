@@ -5,26 +5,23 @@ import hashlib
 import json
 import logging
 import multiprocessing
-import multiprocessing.connection
 import os
 import re
 import shutil
-import signal
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 
 from handbench.data import table
-from handbench.data.cache import PARTIAL, Cache, default_cache
-from handbench.data.cropping import crop
+from handbench.data.cache import PARTIAL, Cache, NoRoom, default_cache
+from handbench.data.cropping import crop, matrix, square
 from handbench.data.packs import FORMAT, LABELS, PIXELS, DamagedPack, Pack, open_pack, seal
+from handbench.data.workers import cores, settle_worker
 from handbench.errors import DataError, UnreadableSample
 from handbench.files import sync_folder
 from handbench.progress import Progress
@@ -33,8 +30,11 @@ from handbench.types import Labels, Sample
 
 TOLERANCE = 0.1
 LABEL_BYTES = 2048
+LABELS_ONLY = "-labels"
 CHUNK = {"threads": 16, "processes": 32, "none": 256}
 WORTH_PROCESSES = 256  # images; below, starting the workers (torch's import, 2-4 s each) takes longer than the work
+
+NO_IMAGE = np.zeros((0, 0, 3), np.uint8)  # labels are tabled without their images, which would fill the memory
 
 Pixels = UInt8[np.ndarray, "rows side side 3"]
 
@@ -46,7 +46,7 @@ class Filled:
     """What became of one chunk of samples.
 
     Args:
-        rows: indices of those that were written.
+        rows: indices of those that could be read.
         labels: their labels; None where there are none.
         failed: name and reason of each of the others.
     """
@@ -54,6 +54,23 @@ class Filled:
     rows: tuple[int, ...]
     labels: Labels | None
     failed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over a dataset found without keeping pixels.
+
+    Args:
+        labels: of the samples that can be read, in their order, in pixels of the crop.
+        fingerprint: of the dataset's files.
+        skipped: name and reason of each of the others.
+        missing: their indices.
+    """
+
+    labels: Labels
+    fingerprint: str
+    skipped: tuple[str, ...] = ()
+    missing: tuple[int, ...] = ()
 
 
 def pack(
@@ -106,11 +123,6 @@ def config_of(dataset: Dataset) -> dict[str, Any]:
     return dataclasses.asdict(config) if dataclasses.is_dataclass(config) and not isinstance(config, type) else {}
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _found(folder: Path, say: bool) -> Pack | None:
     """The pack if it is there and whole; whether to say that it is damaged."""
     if not folder.is_dir():
@@ -131,13 +143,13 @@ def _make(dataset: Dataset, name: str, side: int, fingerprint: str, folder: Path
     try:
         _reserve(partial / PIXELS, len(dataset) * side * side * 3)
         pixels = np.memmap(partial / PIXELS, np.uint8, "r+", shape=(len(dataset), side, side, 3))
-        filled = _fill_all(dataset, name, pixels, partial / PIXELS, workers, tolerance)
-        rows, failed = [row for part in filled for row in part.rows], tuple(text for part in filled for text in part.failed)
+        filled = _fill_all(dataset, f"packing {name}", name, side, pixels, partial / PIXELS, workers, tolerance)
+        rows, labels, failed = _gathered(filled)
         _compact(pixels, rows)
         pixels.flush()
         del pixels
         _finish(partial / PIXELS, len(rows) * side * side * 3)
-        table.save(table.join([part.labels for part in filled if part.labels is not None]), partial / LABELS)
+        table.save(labels, partial / LABELS)
         _finish(partial / LABELS)
         facts = {"dataset": name, "fingerprint": fingerprint, "config": config_of(dataset), "context": dataset.context}
         seal(partial, len(rows), side, {**facts, "skipped": failed})
@@ -148,12 +160,63 @@ def _make(dataset: Dataset, name: str, side: int, fingerprint: str, folder: Path
         raise
 
 
-def _fill_all(dataset: Dataset, name: str, pixels: Pixels, path: Path, workers: int, tolerance: float) -> list[Filled]:
+def survey(
+    dataset: Dataset, name: str, side: int, cache: Cache | None = None, workers: int | None = None, tolerance: float = TOLERANCE
+) -> Survey:
+    """Read every sample once for its labels and keep no pixels; unreadable samples are handled as packing does.
+
+    What was found lies in the cache as a pack without pixels, and is opened there the next time.
+
+    Raises:
+        DataError: the dataset is empty, or too many samples are unreadable.
+    """
+    cache = cache or default_cache()
+    fingerprint = dataset.fingerprint()
+    folder = cache.folder / (pack_key(dataset, name, side, fingerprint) + LABELS_ONLY)
+    with cache.lock(folder.name):
+        found = _found(folder, say=True)
+        if found is not None:
+            return Survey(found.labels, fingerprint, found.skipped, found.missing)
+        doing = f"reading the labels of {name}"
+        rows, labels, failed = _gathered(_fill_all(dataset, doing, name, side, None, None, workers or cores(), tolerance))
+        made = Survey(labels, fingerprint, failed, tuple(sorted(set(range(len(dataset))) - set(rows))))
+        try:
+            cache.require(len(rows) * LABEL_BYTES)
+            shutil.rmtree(folder, ignore_errors=True)
+            _keep(made, dataset, name, folder)
+        except NoRoom as error:
+            log.warning("%s; the labels are read again in every run", error)
+    return made
+
+
+def _keep(made: Survey, dataset: Dataset, name: str, folder: Path) -> None:
+    """Write a survey as a pack of crops of no pixels."""
+    partial = folder.with_name(folder.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    (partial / PIXELS).touch()
+    table.save(made.labels, partial / LABELS)
+    _finish(partial / LABELS)
+    facts = {"dataset": name, "fingerprint": made.fingerprint, "config": config_of(dataset), "context": dataset.context}
+    seal(partial, len(made.labels), 0, {**facts, "skipped": made.skipped, "missing": made.missing})
+    partial.rename(folder)
+    sync_folder(folder.parent)
+
+
+def _gathered(filled: list[Filled]) -> tuple[list[int], Labels, tuple[str, ...]]:
+    """The rows that could be read, their labels, and what could not."""
+    labels = table.join([part.labels for part in filled if part.labels is not None])
+    return [row for part in filled for row in part.rows], labels, tuple(text for part in filled for text in part.failed)
+
+
+def _fill_all(
+    dataset: Dataset, doing: str, name: str, side: int, pixels: Pixels | None, path: Path | None, workers: int, tolerance: float
+) -> list[Filled]:
     """Run over the dataset in chunks and collect their labels; stop as soon as too many samples have failed."""
     filled: list[Filled] = []
     failed: list[str] = []
-    with Progress(len(dataset), f"packing {name}", "images") as progress:
-        for part in _chunks_filled(dataset, pixels, path, workers):
+    with Progress(len(dataset), doing, "images") as progress:
+        for part in _chunks_filled(dataset, side, pixels, path, workers):
             filled.append(part)
             failed += part.failed
             progress.advance(len(part.rows) + len(part.failed))
@@ -173,19 +236,19 @@ def _named(failed: list[str], shown: int = 5) -> str:
     return f"{len(failed)} unreadable {'sample' if len(failed) == 1 else 'samples'} ({'; '.join(failed[:shown])}{more})"
 
 
-def _chunks_filled(dataset: Dataset, pixels: Pixels, path: Path, workers: int) -> Iterator[Filled]:
-    """Fill every chunk the way the dataset allows, and give the results in order."""
+def _chunks_filled(dataset: Dataset, side: int, pixels: Pixels | None, path: Path | None, workers: int) -> Iterator[Filled]:
+    """Fill every chunk the way the dataset allows, and give the results in order; without pixels only labels are kept."""
     size = getattr(dataset, "chunk", CHUNK[dataset.parallel])
     chunks = [range(start, min(start + size, len(dataset))) for start in range(0, len(dataset), size)]
     many = workers > 1 and len(chunks) > 1
     if dataset.parallel == "threads" and many:
-        yield from _mapped(ThreadPoolExecutor(workers), lambda chunk: fill(dataset, chunk, pixels), chunks)
+        yield from _mapped(ThreadPoolExecutor(workers), lambda chunk: fill(dataset, chunk, side, pixels), chunks)
     elif dataset.parallel == "processes" and many and len(dataset) >= WORTH_PROCESSES:
         spawn = multiprocessing.get_context("spawn")
-        state = (dataset, path, pixels.shape)
+        state = (dataset, side, path, None if pixels is None else pixels.shape)
         yield from _mapped(ProcessPoolExecutor(workers, spawn, _start_worker, state), _fill_in_worker, chunks)
     else:
-        yield from (fill(dataset, chunk, pixels) for chunk in chunks)
+        yield from (fill(dataset, chunk, side, pixels) for chunk in chunks)
 
 
 def _mapped(executor: Executor, function: Any, chunks: list[range]) -> Iterator[Filled]:
@@ -196,21 +259,22 @@ def _mapped(executor: Executor, function: Any, chunks: list[range]) -> Iterator[
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def fill(dataset: Dataset, chunk: range, pixels: Pixels) -> Filled:
-    """Read the samples of a chunk, cut out their crops, write them to the rows of the same number."""
+def fill(dataset: Dataset, chunk: range, side: int, pixels: Pixels | None) -> Filled:
+    """Read the samples of a chunk, cut out their crops, write them to the rows of the same number, if they are wanted."""
     kept: list[tuple[int, Sample]] = []
     matrices, failed = [], []
     for row, sample in zip(chunk, dataset.samples(chunk), strict=True):
         try:
             if isinstance(sample, Exception):
                 raise sample
-            cut = crop(sample, pixels.shape[1], dataset.context)
+            placed = matrix(square(sample, dataset.context), side)
+            if pixels is not None:
+                pixels[row] = crop(sample, side, dataset.context).image
         except UnreadableSample as error:
             failed.append(str(error))
             continue
-        pixels[row] = cut.image
-        kept.append((row, sample))
-        matrices.append(cut.matrix)
+        kept.append((row, replace(sample, image=NO_IMAGE, mask=None)))
+        matrices.append(placed)
     labels = table.tabulate([sample for _, sample in kept], matrices) if kept else None
     return Filled(tuple(row for row, _ in kept), labels, tuple(failed))
 
@@ -219,24 +283,14 @@ def fill(dataset: Dataset, chunk: range, pixels: Pixels) -> Filled:
 _worker: dict[str, Any] = {}
 
 
-def _start_worker(dataset: Dataset, path: Path, shape: tuple[int, ...]) -> None:
-    """Set a fresh process up: one thread (two on a busy machine cost 20 times), no Ctrl-C, and no life after its parent's."""
-    torch.set_num_threads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    _worker.update(dataset=dataset, pixels=np.memmap(path, np.uint8, "r+", shape=shape))
-
-
-def _end_with_parent() -> None:
-    """Leave when the parent is killed: a worker of ProcessPoolExecutor would wait for its next task for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
+def _start_worker(dataset: Dataset, side: int, path: Path | None, shape: tuple[int, ...] | None) -> None:
+    settle_worker()
+    pixels = None if path is None else np.memmap(path, np.uint8, "r+", shape=shape)
+    _worker.update(dataset=dataset, side=side, pixels=pixels)
 
 
 def _fill_in_worker(chunk: range) -> Filled:
-    return fill(_worker["dataset"], chunk, _worker["pixels"])
+    return fill(_worker["dataset"], chunk, _worker["side"], _worker["pixels"])
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -20,7 +20,7 @@ from handbench.errors import DataError
 from handbench.files import write_text
 from handbench.types import Labels
 
-FORMAT = 1
+FORMAT = 2
 PIXELS, LABELS = "pixels.u8", "labels.npz"
 BLOCK = 4 * 2**20
 SAMPLED_BLOCKS = 16  # read at every opening: 64 MB, a twentieth of a second; smaller packs are checked whole
@@ -43,6 +43,7 @@ class Pack:
         side: pixels of a crop.
         context: side of a crop over the side of the nominal window.
         skipped: samples that could not be read, each with the reason.
+        missing: their indices in the dataset, where the pack has labels only (crops of side 0).
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Pack:
     side: int
     context: float
     skipped: tuple[str, ...] = ()
+    missing: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -85,7 +87,7 @@ def seal(folder: Path, rows: int, side: int, facts: dict[str, Any]) -> None:
         "labels": {"size": (folder / LABELS).stat().st_size, "digest": _digest(folder / LABELS)},
         "pixels": {"size": (folder / PIXELS).stat().st_size, "block": BLOCK, "checksums": list(_checksums(folder / PIXELS))},
     }
-    write_text(folder / MANIFEST, json.dumps(manifest) + "\n")
+    write_text(folder / MANIFEST, json.dumps({**manifest, "checksum": _checksum_of(manifest)}) + "\n")
 
 
 def open_pack(folder: Path, whole: bool = False) -> Pack:
@@ -103,6 +105,8 @@ def open_pack(folder: Path, whole: bool = False) -> Pack:
         raise DamagedPack(f"{folder}: its {MANIFEST} is missing or unreadable")
     if manifest.get("format") != FORMAT:
         raise DamagedPack(f"{folder}: has format {manifest.get('format')}, this version of handbench writes {FORMAT}")
+    if manifest.get("checksum") != _checksum_of(manifest):
+        raise DamagedPack(f"{folder / MANIFEST}: does not agree with its own checksum")
     try:
         _check(folder, manifest, whole)
         return _opened(folder, manifest)
@@ -128,11 +132,13 @@ def _check(folder: Path, manifest: dict[str, Any], whole: bool) -> None:
 
 def _opened(folder: Path, manifest: dict[str, Any]) -> Pack:
     labels = table.load(folder / LABELS)
-    pixels = np.memmap(folder / PIXELS, np.uint8, "r", shape=tuple(manifest["shape"]))
+    shape = tuple(manifest["shape"])
+    pixels = np.memmap(folder / PIXELS, np.uint8, "r", shape=shape) if all(shape) else np.zeros(shape, np.uint8)
     if len(labels) != len(pixels):
         raise DamagedPack(f"{folder}: holds {len(pixels)} images and {len(labels)} labels")
     name, fingerprint, context = (manifest[part] for part in ("dataset", "fingerprint", "context"))
-    return Pack(folder, name, fingerprint, pixels, labels, manifest["shape"][1], context, tuple(manifest["skipped"]))
+    skipped, missing = (tuple(manifest.get(part, ())) for part in ("skipped", "missing"))
+    return Pack(folder, name, fingerprint, pixels, labels, shape[1], context, skipped, missing)
 
 
 def _spread(blocks: int) -> list[int]:
@@ -146,6 +152,12 @@ def _checksums(path: Path, blocks: range | list[int] | None = None) -> Iterator[
         for block in blocks if blocks is not None else range(-(-path.stat().st_size // BLOCK)):
             file.seek(block * BLOCK)
             yield zlib.crc32(file.read(BLOCK))
+
+
+def _checksum_of(manifest: dict[str, Any]) -> str:
+    """Of all that a manifest says but its own checksum; keys in any order."""
+    content = {name: value for name, value in manifest.items() if name != "checksum"}
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _digest(path: Path) -> str:

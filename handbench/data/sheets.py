@@ -1,4 +1,4 @@
-"""Samples in, one picture of them out: their crops in a grid, joints overlaid with one colour a finger, keys beneath.
+"""Samples, or rows of views, in; one picture of them out: a grid, joints overlaid with one colour a finger, names beneath.
 
 The first thing to do with one's own data: a wrong joint order, a mirrored hand or a box in the wrong place is seen at once.
 """
@@ -7,9 +7,10 @@ import io
 import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from handbench.data.cropping import MARGIN, crop, crop_mask
@@ -22,6 +23,15 @@ COLOURS = {"thumb": "#E69F00", "index": "#56B4E9", "middle": "#009E73", "ring": 
 MASK_COLOUR = (240, 228, 66)
 BOX_COLOUR = "#F0E442"
 CAPTION, GAP, OVERSAMPLING = 13, 4, 2
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A square picture, its joints in its own pixels (NaN where none is to be drawn), and the side of a window to outline."""
+
+    image: UInt8[np.ndarray, "side side 3"]
+    joints: Float[np.ndarray, "21 2"]
+    window: float | None = None
 
 
 def sheet(
@@ -50,6 +60,34 @@ def sheet(
         x, y = GAP + place % columns * (side + GAP), GAP + place // columns * (side + CAPTION + GAP)
         canvas.paste(_tile(sample, context, side, masks), (x, y))
         _caption(canvas, _name(sample), x, y + side, side)
+    if posed:
+        _legend(canvas)
+    return canvas
+
+
+def rows_sheet(rows: Sequence[tuple[str, Sequence[Picture]]], heads: Sequence[str], side: int = 160) -> Image.Image:
+    """Draw rows of pictures with the joints that belong to each.
+
+    Args:
+        rows: the name of a row, and its pictures.
+        heads: what stands above each column.
+        side: pixels of a tile.
+
+    Raises:
+        DataError: there are no rows.
+    """
+    if not rows:
+        raise DataError("a sheet of views needs at least one sample that can be read")
+    posed = any(np.isfinite(picture.joints).any() for _, pictures in rows for picture in pictures)
+    height = CAPTION + len(rows) * (side + CAPTION + GAP) + GAP + (CAPTION + GAP if posed else 0)
+    canvas = Image.new("RGB", (len(heads) * (side + GAP) + GAP, height), "white")
+    for column, head in enumerate(heads):
+        _caption(canvas, head, GAP + column * (side + GAP), 0, side)
+    for number, (name, pictures) in enumerate(rows):
+        y = CAPTION + GAP + number * (side + CAPTION + GAP)
+        for column, picture in enumerate(pictures):
+            canvas.paste(_drawn_over(picture, side), (GAP + column * (side + GAP), y))
+        _caption(canvas, name, GAP, y + side, len(pictures) * (side + GAP) - GAP)
     if posed:
         _legend(canvas)
     return canvas
@@ -97,6 +135,19 @@ def _tile(sample: Sample | Exception, context: float, side: int, masks: bool) ->
         reach = np.asarray(sample.box[2:]) / max(sample.box[2:]) * half
         corners = [*(large / 2 - reach), *(large / 2 + reach)]
         draw.rectangle(corners, outline=BOX_COLOUR, width=OVERSAMPLING)
+    return tile.resize((side, side), Image.Resampling.LANCZOS)
+
+
+def _drawn_over(picture: Picture, side: int) -> Image.Image:
+    """A picture enlarged to the tile, its window outlined and its joints drawn."""
+    large = side * OVERSAMPLING
+    tile = Image.fromarray(np.ascontiguousarray(picture.image)).resize((large, large), Image.Resampling.BICUBIC)
+    draw, enlarge = ImageDraw.Draw(tile), large / len(picture.image)
+    if picture.window is not None:
+        half = picture.window * enlarge / 2
+        draw.rectangle((large / 2 - half, large / 2 - half, large / 2 + half, large / 2 + half), outline=BOX_COLOUR, width=2)
+    finite = np.isfinite(picture.joints).all(-1)
+    _skeleton(draw, picture.joints * enlarge, [bool(flag) for flag in finite], large)
     return tile.resize((side, side), Image.Resampling.LANCZOS)
 
 

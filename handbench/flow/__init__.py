@@ -10,6 +10,7 @@ from pathlib import Path
 from handbench.assembly import make_backbone
 from handbench.files import ensure_writable
 from handbench.flow.data import prepare
+from handbench.flow.evaluation import evaluate, prepare_other
 from handbench.flow.job import Job, Learned, Ready, Runtime
 from handbench.flow.learn import learn
 from handbench.flow.measure import measure
@@ -33,8 +34,13 @@ def run(job: Job) -> Path:
     ensure_writable(job.runtime.results)
     backbone = make_backbone(job.assembly.backbone, job.recipe.seed)  # first: weights that cannot be had cost no work
     ready = prepare(job)
+    other = prepare_other(job, ready)
     learned, pretraining = learn(job, ready, backbone)
+    job.runtime.note(pretraining)
     measured, probing, probed = measure(job, ready, learned)
-    posed, fitting, predicted = pose(job, ready, learned)
-    stages, files = (pretraining, probing, *fitting), {**probed, **predicted}
-    return write(job, ready, learned, stages, (*measured, *posed), files, time.perf_counter() - started)
+    posed = pose(job, ready, learned)
+    crossed = evaluate(job, ready, other, learned)
+    stages = (pretraining, probing, *posed.stages, *crossed.stages)
+    files = {**probed, **(posed.files or {}), **(crossed.files or {})}
+    scores, seconds = (*measured, *posed.scores, *crossed.scores), time.perf_counter() - started
+    return write(job, ready, learned, stages, scores, files, seconds, (*posed.notes, *crossed.notes))

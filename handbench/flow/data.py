@@ -1,7 +1,9 @@
 """Data: the recipe's datasets in; packed, split and ready to be drawn from, with what pre-training may see, out."""
 
+import time
 from collections.abc import Iterator
 
+from handbench import devices
 from handbench.data import material
 from handbench.data.material import Material
 from handbench.flow.job import Job, Ready, Rows
@@ -11,6 +13,8 @@ from handbench.types import Facts
 
 def prepare(job: Job) -> Ready:
     """Data: pack every dataset once, split them, and say which images pre-training may see."""
+    started = time.perf_counter()
+    devices.forget_peak_memory(job.runtime.device)
     view = job.recipe.pretrain.view
     labelled = material.prepare(job.assembly.labelled.dataset, job.recipe.dataset.name, view, job.runtime.device)
     for note in labelled.notes:
@@ -18,7 +22,8 @@ def prepare(job: Job) -> Ready:
     supplies = tuple(_supplies(job, labelled))
     images = sum(len(supply.rows) for supply in supplies)
     steps = job.recipe.pretrain.epochs * (images // job.recipe.pretrain.batch)
-    return Ready(labelled, supplies, Facts(len(labelled.pool.classes), labelled.posed, images, steps))
+    facts = Facts(len(labelled.pool.classes), labelled.posed, images, steps)
+    return Ready(labelled, supplies, facts, time.perf_counter() - started)
 
 
 def _supplies(job: Job, labelled: Material) -> Iterator[Supply]:
@@ -39,4 +44,4 @@ def _supplies(job: Job, labelled: Material) -> Iterator[Supply]:
 
 def supply(source: Material, rows: Rows, weight: float) -> Supply:
     """Rows of one dataset as a part of what is trained on."""
-    return Supply(rows, weight, source.pool.pack.key, source.pool.batch)
+    return Supply(rows, weight, source.pool.pack.key, source.pool.batch, source.pool.ahead)

@@ -16,7 +16,7 @@ from handbench.results import records
 from handbench.settings import Recipe
 from handbench.types import Facts, Score
 
-Rows = Int[np.ndarray, "rows"]
+Rows = Int[np.ndarray, "_"]  # lists of rows that meet in one call differ in length
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class Runtime:
         device: of training.
         checkpoint_seconds: how often a long stage saves where it is.
         say: takes a line for the user.
+        note: is told of each stage when it is done.
     """
 
     results: Path
     device: torch.device
     checkpoint_seconds: float = 60.0
     say: Callable[[str], None] = print
+    note: Callable[[records.Stage], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,12 @@ class Job:
 
 @dataclass(frozen=True)
 class Ready:
-    """The data of a run: the labelled set, what pre-training draws from, and what an objective may know of it."""
+    """The data of a run: the labelled set, what pre-training draws from, what an objective may know of it, and its seconds."""
 
     labelled: Material
     supplies: tuple[pretrain.Supply, ...]
     facts: Facts
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)

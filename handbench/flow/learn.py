@@ -1,5 +1,6 @@
 """Learn: packed hands in; an encoder pre-trained by the objective, or taken from where the same content lies, out."""
 
+import functools
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from handbench.checkpoints import Stage, code_of
 from handbench.configs import as_settings
 from handbench.files import write_bytes
 from handbench.flow.job import Job, Learned, Ready, done, rows_digest
-from handbench.learn import pretrain, sampling, views
+from handbench.learn import compiling, pretrain, sampling, views
 from handbench.progress import duration
 from handbench.results import records
 
@@ -46,7 +47,7 @@ def _pretrain_content(job: Job, ready: Ready) -> dict[str, Any]:
         "augmentations": job.assembly.augmentations,
     }
     return {
-        "settings": as_settings(replace(job.recipe.pretrain, data=())),
+        "settings": as_settings(replace(job.recipe.pretrain, data=(), compile="auto")),
         "parts": contents(parts),
         "data": [[supply.key, supply.weight, rows_digest(supply.rows)] for supply in ready.supplies],
         "code": code_of(pretrain, sampling, views, training),
@@ -59,21 +60,43 @@ def _train(job: Job, ready: Ready, learner: pretrain.Learner, stage: Stage) -> l
     count = job.assembly.objective.resolved.target.views
     if count == 0:
         return []
-    settings = job.recipe.pretrain
+    settings, device = job.recipe.pretrain, job.runtime.device
     sampler = pretrain.sampler_of(settings, ready.supplies, job.recipe.seed)
-    plan = pretrain.plan_of(settings, sampler)
-    maker = pretrain.view_maker(ready.supplies, make_augmentations(job.assembly), settings, sampler, count)
-    expected = pretrain.estimate_seconds(learner, maker, plan, job.runtime.device)
+    plan, augmentations = pretrain.plan_of(settings, sampler), make_augmentations(job.assembly)
+
+    def maker(make: compiling.Making) -> compiling.Maker:
+        return pretrain.view_maker(ready.supplies, augmentations, settings, sampler, count, make)
+
+    eager = maker(views.make_views)
+    expected = pretrain.estimate_seconds(learner, eager, plan, device)
+    _announce(job, plan, expected, count)
+    finish = functools.partial(
+        pretrain.pretrain,
+        learner,
+        plan=plan,
+        device=device,
+        folder=stage.folder,
+        checkpoint_seconds=job.runtime.checkpoint_seconds,
+    )
+    if not compiling.pays(settings.compile, expected, device):
+        return finish(eager)
+    with compiling.compiled(learner, learner.backbone, maker, device) as attempt:
+        job.runtime.say(attempt.note)
+        return finish(attempt.views)
+
+
+def _announce(job: Job, plan: training.Plan, expected: float, views_each: int) -> None:
+    """Say what begins, and how long it will take."""
+    settings = job.recipe.pretrain
     job.runtime.say(
         f"pre-training {job.recipe.objective.name}, {job.recipe.backbone.name}: {plan.epochs} epochs of {plan.steps} steps of "
         f"{settings.batch} images, about {duration(expected)} on {devices.describe(job.runtime.device)}"
     )
     if plan.accumulate > 1:
-        seen = pretrain.negatives(settings, count)
+        seen = pretrain.negatives(settings, views_each)
         job.runtime.say(
             f"gradients of {plan.accumulate} micro-batches of {settings.micro_batch} add up: an anchor sees {seen} negatives"
         )
-    return pretrain.pretrain(learner, maker, plan, job.runtime.device, stage.folder, job.runtime.checkpoint_seconds)
 
 
 def untrained(job: Job) -> Learned:

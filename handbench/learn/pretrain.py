@@ -1,7 +1,6 @@
 """Pre-training: packed hands, augmentations and an objective in; a trained encoder and its history out."""
 
 import copy
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,16 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from handbench import devices
+from handbench.learn.compiling import rehearse
 from handbench.learn.sampling import Sampler, micro_batch
-from handbench.learn.views import concatenate, make_views
+from handbench.learn.views import concatenate, generator_of, make_views
 from handbench.optimisation import scaled_rate
 from handbench.protocols import Augmentation
 from handbench.settings import Pretrain
-from handbench.streams import seed_of
 from handbench.training import Plan, Row, Task, train
 from handbench.types import Batch, Views
+
+AHEAD = 3  # micro-batches that supplies are told of in advance
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,14 @@ class Supply:
         weight: in the mixture.
         key: of the pack.
         batch: rows -> images and targets on the device.
+        ahead: takes rows that will be asked for soon; None where that is of no use.
     """
 
     rows: Int[np.ndarray, "rows"]
     weight: float
     key: str
     batch: Callable[[Int[np.ndarray, "chosen"]], Batch]
+    ahead: Callable[[Int[np.ndarray, "chosen"]], None] | None = None
 
 
 class Learner(nn.Module):
@@ -75,20 +77,39 @@ def sampler_of(settings: Pretrain, supplies: Sequence[Supply], seed: int) -> Sam
 
 
 def view_maker(
-    supplies: Sequence[Supply], augmentations: Sequence[Augmentation], settings: Pretrain, sampler: Sampler, count: int
+    supplies: Sequence[Supply],
+    augmentations: Sequence[Augmentation],
+    settings: Pretrain,
+    sampler: Sampler,
+    count: int,
+    make: Callable[..., Views] = make_views,
 ) -> Callable[[int, int, int], Views]:
-    """A function from (epoch, step, micro-batch) to views, without state."""
+    """A function from (epoch, step, micro-batch) to views, without state; it tells the supplies what it will ask for next.
+
+    Args:
+        supplies: what is drawn from.
+        augmentations: in their order.
+        settings: [pretrain] of the recipe.
+        sampler: over the supplies.
+        count: views of each image.
+        make: makes them; `make_views`, or the same compiled.
+    """
     parts = settings.batch // (settings.micro_batch or settings.batch)
 
+    def rows_at(place: int) -> list[Int[np.ndarray, "_"]]:
+        step, part = divmod(place, parts)
+        chosen = micro_batch(sampler.rows(*divmod(step, sampler.steps)), part, parts)
+        return [supply.rows[rows] for supply, rows in zip(supplies, chosen, strict=True)]
+
     def views(epoch: int, step: int, part: int) -> Views:
-        chosen = micro_batch(sampler.rows(epoch, step), part, parts)
-        generator = torch.Generator().manual_seed(seed_of(sampler.seed, "views", epoch, step, part))
-        drawn = [
-            make_views(supply.batch(supply.rows[rows]), augmentations, count, settings.view, generator)
-            for supply, rows in zip(supplies, chosen, strict=True)
-            if len(rows)
-        ]
-        return concatenate(drawn)
+        place = (epoch * sampler.steps + step) * parts + part
+        batches = [supply.batch(rows) for supply, rows in zip(supplies, rows_at(place), strict=True) if len(rows)]
+        for following in range(place + 1, min(place + 1 + AHEAD, settings.epochs * sampler.steps * parts)):
+            for supply, rows in zip(supplies, rows_at(following), strict=True):
+                if supply.ahead is not None and len(rows):
+                    supply.ahead(rows)
+        generator = generator_of(batches[0], sampler.seed, "views", epoch, step, part)
+        return concatenate([make(batch, augmentations, count, settings.view, generator, settings.fill) for batch in batches])
 
     return views
 
@@ -113,16 +134,7 @@ def estimate_seconds(learner: Learner, views: Callable[[int, int, int], Views], 
     the estimate.
     """
     trial = copy.deepcopy(learner).train()
-    seconds = []
-    for _ in range(2):
-        devices.synchronise(device)
-        started = time.perf_counter()
-        seen = views(0, 0, 0)
-        with devices.autocast(device):
-            loss, _ = trial(seen)
-        loss.backward()
-        devices.synchronise(device)
-        seconds.append(time.perf_counter() - started)
+    seconds = [rehearse(trial, views, device) for _ in range(2)]
     return min(seconds) * plan.accumulate * plan.steps * plan.epochs
 
 

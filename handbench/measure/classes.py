@@ -7,7 +7,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from handbench.measure.features import Standardiser
+from handbench.standardiser import Standardiser
 from handbench.streams import Draws
 
 DECAYS = (1e-4, 1e-3, 1e-2, 1e-1)

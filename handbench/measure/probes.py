@@ -1,165 +1,135 @@
 """All probes of one frozen encoder: its views of training and held-out images in; scores out.
 
-Rotation is decoded from views inside the square that stays within the window at every angle: the fill of a turned
-view's corners would betray the angle without a look at the hand.
+Probes share views: each kind is looked at once. No probe chooses anything on held-out images.
 """
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
 
-from handbench.geometry import rotation, scaling
+from handbench.measure import equivariance, representation
 from handbench.measure.classes import linear_predict
-from handbench.measure.features import extract
-from handbench.measure.neighbours import knn_predict, retrieval_hits
-from handbench.measure.rotation import constant_errors, decode_errors
-from handbench.measure.turn import latent_turns, median_and_spread
-from handbench.settings import Measure
-from handbench.streams import Draws
+from handbench.measure.decoding import read
+from handbench.measure.found import Found, joined, mean, readings, share, widened
+from handbench.measure.hand import quantities
+from handbench.measure.neighbours import knn_predict, retrieval_hits, retrieve_poses
+from handbench.measure.sights import Material, Sights, Subject
+from handbench.settings import Measure, Probe
 from handbench.types import Score
 
-Rows = Int[np.ndarray, "rows"]
-Images = Iterable[Float[Tensor, "_ 3 height width"]]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is probed, and how to look at images with it.
-
-    Args:
-        encoder: frozen.
-        project: features -> the projection's points; None where the objective has none.
-        plain: rows, and a warp in window coordinates for each or None -> batches of images.
-        augmented: rows, number of the view -> batches of images under the objective's augmentations.
-    """
-
-    encoder: nn.Module
-    project: Callable[[Tensor], Tensor | None]
-    plain: Callable[[Rows, Float[Tensor, "rows 3 3"] | None], Images]
-    augmented: Callable[[Rows, int], Images]
-
-
-@dataclass(frozen=True)
-class Material:
-    """Which images are looked at, and their classes (-1 for none)."""
-
-    train: Int[np.ndarray, "train"]
-    test: Int[np.ndarray, "test"]
-    train_classes: Int[Tensor, "train"]
-    test_classes: Int[Tensor, "test"]
-
-
-@dataclass(frozen=True)
-class Found:
-    """What probing found.
-
-    Args:
-        scores: means over the held-out images.
-        samples: the same by held-out image: column name -> one number a row, NaN where an image cannot be scored.
-    """
-
-    scores: list[Score]
-    samples: Mapping[str, Float[Tensor, "test"]]
+LEAST_ROWS = 5  # labelled training hands, to decode anything from
+LEAST_RANK, LEAST_SPREAD = 2.0, 0.05  # below, features count as collapsed
 
 
 def probe(subject: Subject, material: Material, settings: Measure, seed: int) -> Found:
-    """Score a frozen encoder by every probe that its data allows.
+    """Score a frozen encoder by every probe that is asked for and that data and objective allow.
 
-    Returns:
-        knn_accuracy and linear_accuracy (%, where there are classes), retrieval_top1 (%), rotation_error (degrees),
-        latent_turn (degrees, where there is a projection); each but the last with what a constant answer scores as
-        `…/constant`.
+    Beside a score `name` stands `name/constant`, what an answer scores that does not look at the image: the mean, or a choice
+    at random. Retrieval by pose has `name/oracle` too, the best that any choice could score.
     """
-    parts = [
-        _classes(subject, material, settings, seed),
-        _retrieval(subject, material),
-        _rotation(subject, material, settings, seed),
-        _turn(subject, material, settings),
-    ]
-    samples = {name: values for part in parts for name, values in part.samples.items()}
-    return Found([score for part in parts for score in part.scores], samples)
+    sights = Sights(subject, material, settings, seed)
+    return joined([PROBES[name](sights) for name in dict.fromkeys(settings.probes)])
 
 
-def _classes(subject: Subject, material: Material, settings: Measure, seed: int) -> Found:
+def _classes(sights: Sights) -> Found:
+    """knn_accuracy and linear_accuracy, %."""
+    material = sights.material
     labelled, scored = material.train_classes >= 0, material.test_classes >= 0
     classes, truth = material.train_classes[labelled], material.test_classes[scored]
     if len(classes.unique()) < 2 or not len(truth):
-        return Found([], {})
-    train = extract(subject.encoder, subject.plain(material.train[labelled.numpy()], None))
-    test = extract(subject.encoder, subject.plain(material.test[scored.numpy()], None))
+        return Found()
+    train, test = sights.plain("train").features[labelled], sights.plain("test").features[scored]
+    neighbours = sights.settings.neighbours
     guesses = {
-        "knn_accuracy": knn_predict(train, classes, test, settings.neighbours),
-        "linear_accuracy": linear_predict(train, classes, test, seed),
+        "knn_accuracy": (knn_predict(train, classes, test, neighbours), f"{neighbours} neighbours"),
+        "linear_accuracy": (linear_predict(train, classes, test, sights.seed), "logistic regression"),
     }
-    most = torch.full_like(truth, int(classes.bincount().argmax()))
-    named = guesses | {f"{name}/constant": most for name in guesses}
-    scores = [_share(name, (guess == truth).float()) for name, guess in named.items()]
-    rows = {
-        name: torch.full(scored.shape, math.nan).masked_scatter(scored, (guess == truth).float())
-        for name, guess in guesses.items()
-    }
-    return Found(scores, rows)
+    most = (torch.full_like(truth, int(classes.bincount().argmax())) == truth).float()
+    scores, samples = [], {}
+    for name, (guess, protocol) in guesses.items():
+        hits, excluded = (guess == truth).float(), int((~scored).sum())
+        scores += [share(name, hits, excluded, protocol), share(f"{name}/constant", most, excluded, protocol)]
+        samples[name] = widened(hits, scored)
+    return Found(scores, samples)
 
 
-def _retrieval(subject: Subject, material: Material) -> Found:
-    first, second = (extract(subject.encoder, subject.augmented(material.test, view)) for view in (0, 1))
+def _retrieval(sights: Sights) -> Found:
+    """retrieval_top1, %: whether the nearest of all second views shows the same image."""
+    first, second = (sights.augmented(view).features for view in (0, 1))
     hits, chance = retrieval_hits(first, second), torch.full((len(first),), 1 / len(first))
-    return Found([_share("retrieval_top1", hits), _share("retrieval_top1/constant", chance)], {"retrieval_top1": hits})
+    scores = [share(f"retrieval_top1{suffix}", of, 0, "cosine") for suffix, of in (("", hits), ("/constant", chance))]
+    return Found(scores, {"retrieval_top1": hits})
 
 
-def _rotation(subject: Subject, material: Material, settings: Measure, seed: int) -> Found:
-    def pairs(rows: Rows, name: str) -> tuple[tuple[Tensor, Tensor], Tensor]:
-        limit = math.radians(settings.rotation)
-        angles = torch.from_numpy(Draws(seed, "rotation", name).uniform(-limit, limit, (2, len(rows)))).float()
-        inside = scaling(torch.tensor(inscribed(limit)))
-        first, second = (extract(subject.encoder, subject.plain(rows, inside @ rotation(turn))) for turn in angles)
-        return (first, second), angles[1] - angles[0]
+def _spread(sights: Sights) -> Found:
+    """alignment, uniformity, effective_rank, feature_spread and dead_channels (%), of features of augmented views.
 
-    train, train_turns = pairs(material.train, "train")
-    test, test_turns = pairs(material.test, "test")
-    decoded, constant = decode_errors(train, train_turns, test, test_turns), constant_errors(train_turns, test_turns)
-    return Found(
-        [_degrees("rotation_error", decoded), _degrees("rotation_error/constant", constant)], {"rotation_error": decoded}
-    )
-
-
-def inscribed(limit: float) -> float:
-    """How much to enlarge the content so that a view turned by up to `limit` radians stays within the window.
-
-    Example:
-        >>> round(inscribed(math.pi), 4), inscribed(0.0)
-        (1.4142, 1.0)
+    The constants are those of features that have collapsed to one point; `alignment/shuffled` is of two different images.
     """
-    widest = min(limit, math.pi / 4)
-    return math.cos(widest) + math.sin(widest)
+    first, second = (sights.augmented(view).features for view in (0, 1))
+    count, width = first.shape
+    aligned, others = (representation.alignment(first, view) for view in (second, second.roll(1, 0)))
+    rank, spread = representation.effective_rank(first), representation.channel_spread(first)
+    size = f"of {width} channels" + (f"; collapsed: below {LEAST_RANK:g}" if rank < LEAST_RANK else "")
+    flag = f"collapsed: below {LEAST_SPREAD:g}" if spread < LEAST_SPREAD else ""
+    scores = [
+        mean("alignment", aligned, "", 0, "wang-isola"),
+        mean("alignment/constant", torch.zeros(count), "", 0, "wang-isola"),
+        mean("alignment/shuffled", others, "", 0, "wang-isola"),
+    ]
+    for name, value, collapsed, unit, protocol, note in (
+        ("uniformity", representation.uniformity(first), 0.0, "", "wang-isola", ""),
+        ("effective_rank", rank, 1.0, "", "rankme", size),
+        ("feature_spread", spread, 0.0, "", "of unit-length features", flag),
+        ("dead_channels", representation.dead_channels(first), 100.0, "%", "under 1 % of the largest deviation", ""),
+    ):
+        scores.append(Score(name, value, unit, count, protocol=protocol, note=note))
+        scores.append(Score(f"{name}/constant", collapsed, unit, count, protocol=protocol))
+    return Found(scores, {"alignment": aligned})
 
 
-@torch.inference_mode()
-def _turn(subject: Subject, material: Material, settings: Measure) -> Found:
-    angle = math.radians(settings.turn)
-    inside = scaling(torch.tensor(inscribed(angle)))
-    points = []
-    for turn in (0.0, angle):
-        warp = (inside @ rotation(torch.tensor(turn))).expand(len(material.test), 3, 3)
-        projected = subject.project(extract(subject.encoder, subject.plain(material.test, warp)))
-        if projected is None:
-            return Found([], {})
-        points.append(projected.cpu())
-    turns = latent_turns(points[0], points[1])
-    middle, spread = median_and_spread(turns)
-    note = f"image turned by {settings.turn:g}°; median and half the central 68 %"
-    score = Score("latent_turn", middle, "degrees", len(turns), spread=spread, protocol="procrustes", note=note)
-    return Found([score], {"latent_turn": turns})
+def _hand(sights: Sights) -> Found:
+    """roll, position, size and finger_direction of labelled hands, each as `…_error` and `…_r2`."""
+    material = sights.material
+    if material.train_posed.sum() < LEAST_ROWS or not material.test_posed.any():
+        return Found()
+    train, test, parts = sights.plain("train"), sights.plain("test"), []
+    known, asked = quantities(train), quantities(test)
+    for name, quantity in known.items():
+        usable, scored = (values.isfinite().all(1) for values in (quantity.values, asked[name].values))
+        if usable.sum() < LEAST_ROWS or not scored.any():
+            continue
+        truth = asked[name].values[scored]
+        decoded = read(train.features[usable], quantity.values[usable], test.features[scored], quantity.off)
+        scores = readings(name, decoded, truth, quantity.off, quantity.unit, int((~scored).sum()))
+        errors = widened(quantity.off(decoded.values, truth), scored)
+        parts.append(Found(scores, {f"{name}_error": errors}))
+    return joined(parts)
 
 
-def _share(metric: str, hits: Tensor) -> Score:
-    return Score(metric, 100 * hits.double().mean().item(), "%", len(hits))
+def _poses(sights: Sights) -> Found:
+    """pose_retrieval, mm: how far the pose of the nearest held-out image is."""
+    if not sights.material.test_posed.any():
+        return Found()
+    seen = sights.plain("test")
+    known = seen.joints_3d.isfinite().all(2).all(1)
+    if known.sum() < 2:
+        return Found()
+    found = retrieve_poses(seen.features[known], seen.joints_3d[known], sights.material.test_sources[known])
+    answers = {"": found.nearest, "/constant": found.average, "/oracle": found.closest}
+    protocol, excluded = "mean joint distance from the wrist", int((~known).sum())
+    scores = [mean(f"pose_retrieval{suffix}", values, "mm", excluded, protocol) for suffix, values in answers.items()]
+    return Found(scores, {"pose_retrieval": widened(found.nearest, known)})
 
 
-def _degrees(metric: str, errors: Tensor) -> Score:
-    return Score(metric, errors.double().mean().item(), "degrees", len(errors), spread=errors.double().std().item())
+PROBES: Mapping[Probe, Callable[[Sights], Found]] = {
+    "classes": _classes,
+    "retrieval": _retrieval,
+    "spread": _spread,
+    "rotation": equivariance.rotation_read,
+    "translation": equivariance.translation_read,
+    "turn": equivariance.latent_turn,
+    "commutation": equivariance.commutation,
+    "hand": _hand,
+    "poses": _poses,
+}

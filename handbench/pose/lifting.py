@@ -3,6 +3,7 @@
 All in float64. Nothing is clamped: a hand that no depth fits is marked and holds NaN.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,29 @@ class Lifted:
     joints: Float[Tensor, "*batch joints 3"]
     solvable: Bool[Tensor, "*batch"]
     both_in_front: Bool[Tensor, "*batch"]
+
+
+@dataclass(frozen=True)
+class Rooted:
+    """What is known of 2.5D poses once their root depth is solved for, all in lengths of the reference bone.
+
+    Args:
+        rays: K^-1 (u, v, 1), so that z is 1.
+        behind: depth of each joint behind the root.
+        depth: the root's, the larger solution; without meaning where not solvable.
+        solvable, both_in_front: as in Lifted.
+        mirrored: the camera's image is mirrored, as that of a left hand turned into a right one is.
+    """
+
+    rays: Float[Tensor, "*batch joints 3"]
+    behind: Float[Tensor, "*batch joints"]
+    depth: Float[Tensor, "*batch"]
+    solvable: Bool[Tensor, "*batch"]
+    both_in_front: Bool[Tensor, "*batch"]
+    mirrored: Bool[Tensor, "*batch"]
+
+
+Refinement = Callable[[Rooted], Float[Tensor, "*batch"]]  # a better root depth
 
 
 def lift(
@@ -63,23 +87,53 @@ def lift(
         >>> lift(pose, camera, torch.tensor(0.05), bone=(0, 1)).joints.round(decimals=6).tolist()
         [[0.0, 0.0, 0.5], [0.05, 0.0, 0.5]]
     """
+    return _placed(root(pose, intrinsics, bone), bone_length)
+
+
+def root(
+    pose: Float[Tensor, "*batch joints 3"], intrinsics: Float[Tensor, "*#batch 3 3"], bone: tuple[int, int] = (WRIST, INDEX_MCP)
+) -> Rooted:
+    """Solve for the root's depth: the first half of `lift`, which see; raises ValueError likewise."""
     if bone[0] == bone[1]:
         raise ValueError(f"the reference bone needs two different ends, not {bone}")
-    pose, intrinsics, bone_length = pose.double(), intrinsics.double(), bone_length.double()
-    rays, depths = _rays(pose[..., :2], intrinsics), pose[..., 2:]
+    pose, intrinsics = pose.double(), intrinsics.double()
+    turned = torch.linalg.det(intrinsics)
+    camera = turned.isfinite() & (turned != 0)  # one that cannot be inverted spoils its own hand, not the batch nor a gradient
+    usable = torch.where(camera[..., None, None], intrinsics, torch.eye(3, dtype=pose.dtype, device=pose.device))
+    rays, depths = _rays(pose[..., :2], usable), pose[..., 2:]
     start, end = bone
     spread = rays[..., start, :] - rays[..., end, :]
     offset = depths[..., start, :] * rays[..., start, :] - depths[..., end, :] * rays[..., end, :]
     larger, smaller, real = _roots(spread.square().sum(-1), 2 * (spread * offset).sum(-1), offset.square().sum(-1) - 1)
-    joints = bone_length[..., None, None] * (larger[..., None, None] + depths) * rays
-    solvable = real & joints.isfinite().all(-1).all(-1)
+    solvable = real & camera & pose.isfinite().all(-1).all(-1) & rays.isfinite().all(-1).all(-1) & larger.isfinite()
+    return Rooted(rays, depths[..., 0], larger, solvable, solvable & (smaller > 0), (turned < 0).expand(solvable.shape))
+
+
+def _placed(rooted: Rooted, bone_length: Float[Tensor, "*batch"], depth: Float[Tensor, "*batch"] | None = None) -> Lifted:
+    """Put every joint on its ray; `depth` is another root depth than the one solved for."""
+    depth = rooted.depth if depth is None else depth.double()
+    joints = bone_length.double()[..., None, None] * (depth[..., None] + rooted.behind)[..., None] * rooted.rays
+    solvable = rooted.solvable & joints.isfinite().all(-1).all(-1)
     joints = torch.where(solvable[..., None, None], joints, torch.nan)
-    return Lifted(joints, solvable, solvable & (smaller > 0))
+    return Lifted(joints, solvable, solvable & rooted.both_in_front)
 
 
-def decode(pose: Pose25D, intrinsics: Float[Tensor, "*#batch 3 3"], convention: Convention = "wrist") -> Lifted:
-    """Lift a pose of either convention and give the wrist its slot back: the inverse of `encode`."""
-    lifted = lift(pose.joints, intrinsics, pose.scale, BONES[convention])
+def decode(
+    pose: Pose25D,
+    intrinsics: Float[Tensor, "*#batch 3 3"],
+    convention: Convention = "wrist",
+    refinement: Refinement | None = None,
+) -> Lifted:
+    """Lift a pose of either convention and give the wrist its slot back: the inverse of `encode`.
+
+    Args:
+        pose: in the pixels of the image that intrinsics describe.
+        intrinsics: pixels.
+        convention: the pose's.
+        refinement: replaces the root depths by better ones; None keeps the solutions.
+    """
+    rooted = root(pose.joints, intrinsics, BONES[convention])
+    lifted = _placed(rooted, pose.scale, refinement(rooted) if refinement else None)
     return Lifted(joints_of(lifted.joints, convention), lifted.solvable, lifted.both_in_front)
 
 
@@ -90,7 +144,8 @@ def predict(
     key: Shaped[np.ndarray, "rows"],
     size: int,
     convention: Convention = "wrist",
-) -> Prediction:
+    refinement: Refinement | None = None,
+) -> tuple[Prediction, Lifted]:
     """Turn a head's output into a prediction, given what the protocol gives: the view's camera and the bone's length.
 
     Args:
@@ -100,14 +155,19 @@ def predict(
         key: names of the rows.
         size: side of the view, pixels.
         convention: the one the head was trained in.
+        refinement: as in `decode`.
+
+    Returns:
+        The prediction, and what lifting says of each hand.
     """
     pose = Pose25D(pose_from_window(output.detach().double(), size), scale.double())
-    lifted = decode(pose, intrinsics.double(), convention)
+    lifted = decode(pose, intrinsics.double(), convention, refinement)
     pixels = pose.joints[..., :2]
     if convention == "palm":  # no head gives the wrist's pixel: it follows from the lifted hand, or stays unknown
         wrist = project(lifted.joints, intrinsics.double())[..., :1, :]
         pixels = torch.cat([wrist, pixels[..., 1:, :]], -2)
-    return Prediction(key, pixels.cpu().numpy(), lifted.joints.cpu().numpy(), lifted.solvable.cpu().numpy(), size)
+    found = Prediction(key, pixels.cpu().numpy(), lifted.joints.cpu().numpy(), lifted.solvable.cpu().numpy(), size)
+    return found, lifted
 
 
 def truth_of(labels: Labels, warps: Float[Tensor, "*rows 3 3"]) -> Truth:
@@ -123,7 +183,7 @@ def truth_of(labels: Labels, warps: Float[Tensor, "*rows 3 3"]) -> Truth:
 
 def _rays(pixels: Float[Tensor, "*batch joints 2"], intrinsics: Float[Tensor, "*#batch 3 3"]) -> Float[Tensor, "*batch joints 3"]:
     homogeneous = torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1)
-    # solve_ex: a camera that cannot be inverted makes its own hand unsolvable, not the batch.
+    # solve_ex: what cannot be solved makes its own hand unsolvable, and raises nothing for the batch.
     rays = torch.linalg.solve_ex(intrinsics, homogeneous.transpose(-1, -2)).result.transpose(-1, -2)
     unit: Tensor = rays / rays[..., 2:]
     return unit

@@ -1,13 +1,13 @@
 """Probes: frozen features and their 2.5D targets go in; a fitted head, chosen on the validation part, comes out.
 
 A head that is one affine map says so by offering `take_solution`, and is solved in closed form for all ridge strengths at
-once. Any other head is trained by gradients, once for each pair of learning rate and weight decay. Either way the returned
-module takes raw features: the standardisation and the mean pose of training are part of it.
+once. Any other head is trained by gradients, all pairs of learning rate and weight decay in one pass over the batches. Either
+way the returned module takes raw features: the standardisation and the mean pose of training are part of it.
 """
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -15,16 +15,17 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from handbench.errors import DataError, RecipeError
-from handbench.optimisation import adam, set_rate, warmup_cosine
+from handbench.optimisation import warmup_cosine
+from handbench.pose.bank import Bank, Setting
 from handbench.pose25d import pose_loss
 from handbench.ridge import ridge_path
+from handbench.standardiser import Standardiser
 from handbench.streams import Draws, seed_of
 
 RIDGES = tuple(10.0 ** (power / 2) for power in range(-12, 5))  # 1e-6 … 100, a share of each standardised feature's variance
-SETTINGS = ((1e-3, 1e-2), (1e-2, 1e-2), (3e-2, 1e-3))  # Adam's rate and weight decay; each won somewhere on random features
+SETTINGS = (Setting(1e-3, 1e-2), Setting(1e-2, 1e-2), Setting(3e-2, 1e-3))  # each won somewhere on random features
 BATCH = 128
 LEAST_STEPS = 50  # of an epoch: with few labels once through the rows is a handful of steps, too few to learn from
-NEAR_DEAD = 1e-2  # random encoders hold channels that hardly move; dividing by their deviation would blow up noise
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,12 @@ class Fitted:
     head: nn.Module
     chosen: Trial
     trials: tuple[Trial, ...]
+
+    @property
+    def note(self) -> str:
+        """Which setting won, in a few words, e.g. "rate 0.01, weight_decay 0.01: best of 3 on the validation part"."""
+        settings = ", ".join(f"{name} {value:.3g}" for name, value in self.chosen.settings.items())
+        return f"{settings}: best of {len(self.trials)} on the validation part"
 
 
 @runtime_checkable
@@ -148,12 +155,9 @@ def probe(
 
 def standardised(head: nn.Module, train: Features) -> Standardised:
     """Wrap a head for the mean and deviation of the training features; near-dead channels are not blown up."""
-    wide = train.features.double()
-    deviation = wide.std(0, correction=0)
-    largest = float(deviation.max())
-    floor = NEAR_DEAD * largest if largest > 0 else 1.0
+    scale = Standardiser.of(train.features)
     pose = train.target.double().masked_fill(~train.counts, torch.nan).nanmean(0).nan_to_num(0.0)
-    return Standardised(head, wide.mean(0).float(), deviation.clamp(min=floor).float(), pose.float()).to(train.features.device)
+    return Standardised(head, scale.mean.float(), scale.deviation.float(), pose.float()).to(train.features.device)
 
 
 def fit_linear(head: Standardised, train: Features, validation: Features) -> Fitted:
@@ -161,9 +165,8 @@ def fit_linear(head: Standardised, train: Features, validation: Features) -> Fit
 
     Squared error is what has a closed form; the strength is chosen by the pose loss itself.
     """
-    inputs = (train.features - head.mean) / head.deviation
-    targets = (train.target - head.pose).flatten(1)
-    solutions = ridge_path(inputs, targets, train.counts.flatten(1), RIDGES)
+    seen = _standard(head, train)
+    solutions = ridge_path(seen.features, seen.target.flatten(1), train.counts.flatten(1), RIDGES)
     assert isinstance(head.head, TakesSolution)
     trials = []
     for strength, weight, bias in zip(RIDGES, solutions.weights, solutions.biases, strict=True):
@@ -175,16 +178,27 @@ def fit_linear(head: Standardised, train: Features, validation: Features) -> Fit
 
 
 def fit_head(head: Standardised, train: Features, validation: Features, *, seed: int, epochs: int) -> Fitted:
-    """Train a head once for each setting, from the same first weights, and keep the setting and epoch that validate best."""
-    best: Standardised = head
-    trials: list[Trial] = []
-    for rate, decay in SETTINGS:
-        trained, loss = _train(copy.deepcopy(head), train, validation, rate, decay, seed, epochs)
-        if not trials or loss < min(trial.loss for trial in trials):
-            best = trained
-        trials.append(Trial({"rate": rate, "weight_decay": decay}, loss))
-    chosen = min(trials, key=lambda trial: trial.loss)
-    return Fitted(best.eval(), chosen, tuple(trials))
+    """Train a head with all settings at once, from the same first weights; keep the setting and epoch that validate best.
+
+    Features are standardised once, not at every step. Each setting ends as a fit of it alone would end.
+    """
+    train, validation = _standard(head, train), _standard(head, validation)
+    bank = Bank(head.head, SETTINGS)
+    batches = -(-len(train) // BATCH)
+    epochs *= max(1, LEAST_STEPS // batches)
+    lowest = _losses(bank, validation)
+    best = [copy.deepcopy(own.state_dict()) for own in bank.heads]
+    for epoch in range(epochs):
+        _epoch(bank, train, epoch, epochs, seed)
+        for place, loss in enumerate(_losses(bank, validation)):
+            if loss < lowest[place]:
+                lowest[place], best[place] = loss, copy.deepcopy(bank.heads[place].state_dict())
+    winner = min(range(len(SETTINGS)), key=lowest.__getitem__)
+    head.head.load_state_dict(best[winner])
+    trials = tuple(
+        Trial({"rate": setting.rate, "weight_decay": setting.decay}, loss) for setting, loss in zip(SETTINGS, lowest, strict=True)
+    )
+    return Fitted(head.eval(), trials[winner], trials)
 
 
 @torch.no_grad()
@@ -193,32 +207,34 @@ def validation_loss(head: nn.Module, rows: Features) -> float:
     return float(pose_loss(head.eval()(rows.features), rows.target, rows.valid))
 
 
-def _train(
-    head: Standardised, train: Features, validation: Features, rate: float, decay: float, seed: int, epochs: int
-) -> tuple[Standardised, float]:
-    optimiser = adam(head, decay)
+def _standard(head: Standardised, rows: Features) -> Features:
+    """What the head inside sees: standardised features, and targets as deviations from the mean pose."""
+    return replace(rows, features=(rows.features - head.mean) / head.deviation, target=rows.target - head.pose)
+
+
+def _losses(bank: Bank, rows: Features) -> list[float]:
+    return bank.losses(rows.features, _loss_on(rows))
+
+
+def _loss_on(rows: Features) -> Callable[[Tensor], Tensor]:
+    """The pose loss of each copy's output, (copies, rows, 21, 3) -> (copies,)."""
+    return lambda outputs: torch.vmap(pose_loss, in_dims=(0, None, None))(outputs, rows.target, rows.valid)
+
+
+def _epoch(bank: Bank, train: Features, epoch: int, epochs: int, seed: int) -> None:
+    """Once through the rows, the rates along a cosine over the whole training."""
     batches = -(-len(train) // BATCH)
-    epochs *= max(1, LEAST_STEPS // batches)
-    best, lowest = copy.deepcopy(head.state_dict()), validation_loss(head, validation)
-    for epoch in range(epochs):
-        head.train()
-        for step, rows in enumerate(_batches(train, seed, epoch)):
-            set_rate(optimiser, rate * warmup_cosine(epoch * batches + step, epochs * batches, warmup=0.0))
-            optimiser.zero_grad()
-            pose_loss(head(rows.features), rows.target, rows.valid).backward()
-            optimiser.step()
-        loss = validation_loss(head, validation)
-        if loss < lowest:
-            best, lowest = copy.deepcopy(head.state_dict()), loss
-    head.load_state_dict(best)
-    return head, lowest
+    for step, rows in enumerate(_batches(train, seed, epoch)):
+        factor = warmup_cosine(epoch * batches + step, epochs * batches, warmup=0.0)
+        bank.step(rows.features, _loss_on(rows), factor, seed_of(seed, "probe", epoch, step))
 
 
 def _batches(train: Features, seed: int, epoch: int) -> Iterator[Features]:
     """The rows in the epoch's order, in batches of nearly equal size, so that batch norm never meets a lone row."""
     order = torch.from_numpy(Draws(seed, "probe", epoch).permutation(len(train))).to(train.features.device)
-    for rows in order.tensor_split(-(-len(train) // BATCH)):
-        yield Features(train.features[rows], train.target[rows], train.valid[rows])
+    parts = -(-len(train) // BATCH)
+    columns = (column[order].tensor_split(parts) for column in (train.features, train.target, train.valid))
+    yield from (Features(*part) for part in zip(*columns, strict=True))
 
 
 def _usable(rows: Features, part: str, least: int) -> Features:

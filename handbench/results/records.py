@@ -7,8 +7,9 @@ never written again. JSON here is strict: NaN is null, and infinity, which no sc
 import json
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -18,11 +19,11 @@ import numpy as np
 from handbench import files
 from handbench.configs import configure
 from handbench.errors import RecipeError, ResultsError
+from handbench.results import layout
 from handbench.types import Evidence, Score
 
 FORMAT = 1
-RUN_FILE = "run.json"
-SHARED_STAGES = "stages"  # lies beside the runs and holds none
+RUN_FILE = layout.RUN_FILE
 
 Status = Literal["finished", "failed"]
 
@@ -63,7 +64,7 @@ class Record:
         scores: the results.
         notes: what a reader must know, e.g. that people may leak between the parts.
         stages: in the order of the flow.
-        cost: views_per_second, data_wait (share), peak_memory_mib, seconds.
+        cost: views_per_second, data_wait (share), peak_memory_mib, seconds, and seconds_<stage> of each stage.
         data: fingerprint, count of each part, split unit.
         provenance: see `handbench.results.provenance`.
         created: when the run ended, ISO 8601 in UTC.
@@ -94,7 +95,8 @@ class Record:
 
 def as_document(record: Record) -> dict[str, Any]:
     """The record as nested plain values, as report plugins receive it; NaN stays NaN."""
-    return asdict(record)
+    scores, stages = tuple(dict(vars(score)) for score in record.scores), tuple(dict(vars(stage)) for stage in record.stages)
+    return {**vars(record), "scores": scores, "stages": stages}  # as asdict, which copies every setting, in a tenth of its time
 
 
 def open_run(results: Path, run_id: str) -> Path:
@@ -135,7 +137,7 @@ def read_run(directory: Path) -> Record | None:
     """The record in a run's directory, or None where the run did not end.
 
     Raises:
-        ResultsError: run.json is damaged, or was written by a newer handbench.
+        ResultsError: run.json is damaged, of an older format, or was written by a newer handbench.
     """
     path = directory / RUN_FILE
     if not path.exists():
@@ -144,6 +146,9 @@ def read_run(directory: Path) -> Record | None:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] > FORMAT:
             raise NewerFormat(path, document["format"])
+        if document["format"] < FORMAT:
+            older = f"{path}: format {document['format']} is older than this handbench reads ({FORMAT})"
+            raise ResultsError(f"{older}; report it with the version that wrote it, or remove its folder and run again")
         return _record(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecipeError) as error:
         raise ResultsError(f"{path}: damaged ({_brief(error)}); restore it, or remove its folder and run again") from error
@@ -163,9 +168,42 @@ def read_runs(root: Path, damaged: Callable[[str], None] = log.warning) -> list[
 
 
 def read_evidence(root: Path, damaged: Callable[[str], None] = log.warning) -> Evidence:
-    """All that lies below a folder, as report plugins receive it; raises as `read_runs` does."""
-    found = _readable_runs(root, damaged)
-    return Evidence(root, tuple({**as_document(record), "folder": str(directory)} for directory, record in found))
+    """All that lies below a folder, as report plugins receive it.
+
+    Raises:
+        ResultsError: as `read_runs`; or several suites lie below the folder, whose runs do not belong in the same tables.
+    """
+    excluded: list[str] = []
+
+    def exclude(line: str) -> None:
+        excluded.append(line)
+        damaged(line)
+
+    found = _readable_runs(root, exclude)
+    records = tuple({**as_document(record), "folder": str(directory)} for directory, record in found)
+    suite, failures = _suite(root)
+    return Evidence(root, records, suite, failures, tuple(excluded))
+
+
+def _suite(root: Path) -> tuple[dict[str, Any] | None, tuple[dict[str, Any], ...]]:
+    """The suite that the runs below a folder belong to, and its failures."""
+    found = list(_files(root, layout.SUITE_FILE))
+    if len(found) > 1:
+        folders = ", ".join(str(path.parent) for path in found)
+        raise ResultsError(f"{root} holds several suites, whose runs do not share tables; give the folder of one: {folders}")
+    if not found:
+        return None, ()
+    return _document(found[0]), tuple(_document(path) for path in sorted((found[0].parent / layout.FAILURES).glob("*.json")))
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise ValueError("not a table")
+    except (OSError, ValueError) as error:
+        raise ResultsError(f"{path}: damaged ({_brief(error)}); repeat the command that made it: handbench ablate") from error
+    return document
 
 
 class NewerFormat(ResultsError):
@@ -177,7 +215,7 @@ class NewerFormat(ResultsError):
 
 def _readable_runs(root: Path, damaged: Callable[[str], None]) -> list[tuple[Path, Record]]:
     found = []
-    for path in _run_files(root):
+    for path in _files(root, RUN_FILE):
         try:
             record = read_run(path.parent)
         except NewerFormat:
@@ -190,10 +228,12 @@ def _readable_runs(root: Path, damaged: Callable[[str], None]) -> list[tuple[Pat
     return sorted(found, key=lambda run: (run[1].id, run[1].created))
 
 
-def _run_files(root: Path) -> Iterator[Path]:
-    for path in sorted(root.rglob(RUN_FILE)):
-        if SHARED_STAGES not in path.relative_to(root).parts:
-            yield path
+def _files(root: Path, name: str) -> Iterator[Path]:
+    """Files of a name below a folder, in order; shared stages, which may be many and large, are not looked into."""
+    for folder, below, names in os.walk(root):
+        below[:] = sorted(set(below) - {layout.SHARED_STAGES})
+        if name in names:
+            yield Path(folder) / name
 
 
 def _refuse_finished(directory: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from fixtures import write_freihand, write_photos
@@ -50,6 +51,36 @@ def test_show_writes_a_picture(tmp_path: Path) -> None:
         assert picture.width > 3 * 64
 
 
+def test_views_are_what_the_objective_sees(tmp_path: Path) -> None:
+    root = write_freihand(tmp_path / "hands", unique=3, evaluation=1)
+    shared = ("views", "--dataset", "freihand", "--data", root, "--budget", "smoke", "--tile", 64)
+    out = tmp_path / "views.png"
+    done = call(*shared, "--out", out, "--rows", 2, "--augmentation", "flip,cut_out:published")
+    assert done.stdout == f"{out}: views of 32 x 32; augmentations: flip, cut_out\n"
+    with Image.open(out) as picture:
+        assert picture.format == "PNG"
+        assert picture.width == 3 * 68 + 4  # the source and PeCLR's two views
+    again, other, wider = (tmp_path / name for name in ("again.png", "other.png", "wider.png"))
+    call(*shared, "--out", again, "--rows", 2, "--augmentation", "flip,cut_out:published")
+    call(*shared, "--out", other, "--rows", 2, "--augmentation", "flip,cut_out:published", "--seed", 1)
+    assert again.read_bytes() == out.read_bytes() != other.read_bytes()
+    plain = call(*shared, "--out", wider, "--rows", 1, "--views", 3, "--objective", "simclr", "--augmentation", "")
+    assert plain.stdout.endswith("augmentations: none\n")
+    with Image.open(wider) as picture:
+        views = [np.asarray(picture)[17 : 17 + 64, 68 * column + 4 : 68 * column + 68] for column in (1, 2, 3)]
+    assert np.array_equal(views[0], views[1]) and np.array_equal(views[0], views[2])  # nothing is drawn for them
+    assert not list(tmp_path.glob("cache/*/pixels.u8"))  # only what is shown was read
+
+
+def test_views_of_photographs_have_no_joints(tmp_path: Path) -> None:
+    write_photos(tmp_path / "photos", people=5)
+    (tmp_path / "photos" / "fist" / "empty.jpg").write_bytes(b"")
+    out = tmp_path / "views.png"
+    call("views", "--dataset", "photos", "--data", tmp_path / "photos", "--out", out, "--rows", 15, "--set", "pretrain.view=24")
+    with Image.open(out) as picture:
+        assert picture.width == 3 * 164 + 4
+
+
 def test_export_writes_the_layout(tmp_path: Path) -> None:
     root = write_freihand(tmp_path / "hands", unique=3, evaluation=1)
     done = call("export", "freihand", "--data", root, "--out", tmp_path / "copy")
@@ -65,6 +96,8 @@ def test_export_writes_the_layout(tmp_path: Path) -> None:
         (["pack", "photos"], DataError, "needs a folder of images or a CSV of boxes: --data FOLDER"),
         (["pack", "photos", "--data", "x", "--set", "detail"], RecipeError, "--set detail: has no value; write it as KEY=VALUE"),
         (["pack", "photos", "--data", "x", "--set", "detial=3"], HandbenchError, "detail"),
+        (["views", "--augmentation", "rotat", "--out", "x.png"], HandbenchError, "did you mean 'rotate'"),
+        (["views", "--set", "pretrain.fill=white", "--out", "x.png"], RecipeError, "not allowed .reflect, black, grey"),
     ],
 )
 def test_mistakes_are_the_users(words: list[str], error: type[HandbenchError], message: str) -> None:

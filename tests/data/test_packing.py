@@ -169,7 +169,11 @@ pack(Stuck(Drawn.Config(), "none"), "drawn", 24, Cache(Path({str(cache.folder)!r
     [
         (lambda folder: (folder / "manifest.json").unlink(), "its manifest.json is missing or unreadable"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "its manifest.json is missing or unreadable"),
-        (lambda folder: (folder / "manifest.json").write_text('{"format": 1}'), "cannot be opened"),
+        (lambda folder: (folder / "manifest.json").write_text('{"format": 2}'), "does not agree with its own checksum"),
+        (
+            lambda folder: edit(folder / "manifest.json", '"context": 1.2', '"context": 1.3'),
+            "does not agree with its own checksum",
+        ),
         (lambda folder: (folder / "manifest.json").write_text('{"format": 99}'), "has format 99"),
         (lambda folder: os.truncate(folder / PIXELS, 1000), "holds 1000 bytes, its manifest says 34560"),
         (lambda folder: (folder / PIXELS).unlink(), "holds 0 bytes"),
@@ -253,6 +257,13 @@ def test_errors_of_the_program_are_not_skipped(cache: Cache, monkeypatch: pytest
     monkeypatch.setattr(Drawn, "__getitem__", broken)
     with pytest.raises(ZeroDivisionError):
         pack(drawn(), "drawn", 24, cache)
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text that must be there."""
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new))
 
 
 def flip(path: Path, at: int | None = None) -> None:

@@ -13,6 +13,7 @@ from handbench.data.datasets.photos import Photos
 from handbench.data.packing import pack
 from handbench.data.packs import Pack
 from handbench.data.pool import Pool, free_memory
+from handbench.data.transfer import Feeder
 
 
 @pytest.fixture
@@ -57,6 +58,60 @@ def test_classes_are_sorted_names_and_photographs_without_one_have_none(tmp_path
     assert batch.targets.classes.tolist() == [-1, 0, 1]
     assert batch.targets.joints_2d.isnan().all()
     assert not batch.targets.valid.any()
+
+
+def test_no_pixel_is_read_before_the_first_batch(
+    made: Pack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Pool, "_settle", lambda _: pytest.fail("pixels were read"))
+    pool = Pool(made, torch.device("cpu"))
+    assert len(pool) == 20 and pool.classes == ("class 0", "class 1", "class 2") and pool.notes == ()
+    monkeypatch.undo()
+    with caplog.at_level("INFO"):
+        pool.batch(np.array([1]))
+        pool.batch(np.array([2]))
+    assert caplog.text.count(f"{made.key}: 20 images, 34.6 kB, are drawn from memory") == 1
+
+
+def test_rows_far_into_a_large_file(made: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Beyond 2^31 bytes: a file with holes takes no room."""
+    rows = 2**31 // (24 * 24 * 3) + 1000
+    pixels = np.memmap(tmp_path / "sparse", np.uint8, "w+", shape=(rows, 24, 24, 3))
+    pixels[rows - 1], pixels[5] = 7, 3
+    monkeypatch.setattr(pools, "free_memory", lambda: 0)
+    pool = Pool(made, torch.device("cpu"))
+    pool._pixels = pixels
+    places = torch.zeros(2, dtype=torch.int64)
+    images = pool._images(np.array([rows - 1, 5]), places)
+    assert images.sum((1, 2, 3)).tolist() == [7 * 24 * 24 * 3, 3 * 24 * 24 * 3]
+    pool._gather(np.array([rows - 1]), images[:1].numpy())
+    assert (images[0] == 7).all()
+    with pytest.raises(IndexError, match=f"rows {rows} to {rows} of {rows}"):
+        pool._gather(np.array([rows]), images[:1].numpy())
+
+
+def test_a_host_pool_feeds_through_its_feeder(made: Pack) -> None:
+    """The way to a GPU, with a lane that stays on the host."""
+
+    class Lane:
+        def buffer(self, shape: tuple[int, ...]) -> torch.Tensor:
+            return torch.empty(shape, dtype=torch.uint8)
+
+        def send(self, filled: torch.Tensor) -> tuple[torch.Tensor, None]:
+            return filled.clone(), None
+
+        def arrive(self, copy: torch.Tensor, sent: None) -> None:
+            pass
+
+        def finish(self, sent: None) -> None:
+            pass
+
+    pool = Pool(made, torch.device("cpu"))
+    pool.batch(np.array([0]))
+    pool._feeder = Feeder(pool._gather, (24, 24, 3), Lane())
+    rows = np.array([4, 2, 19])
+    pool.ahead(rows)
+    assert (pool.batch(rows).images.numpy() == made.pixels[rows]).all()
 
 
 def test_own_window_is_passed_on(made: Pack) -> None:

@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 from handbench.data.cropping import crop
 from handbench.data.datasets.freihand import FreiHand
 from handbench.data.datasets.photos import Photos
-from handbench.data.sheets import CAPTION, COLOURS, GAP, pick, png, sheet
+from handbench.data.sheets import CAPTION, COLOURS, GAP, Picture, pick, png, rows_sheet, sheet
 from handbench.errors import DataError
 from handbench.types import FINGERS, Sample
 
@@ -99,8 +99,28 @@ def test_picture_is_a_png() -> None:
     assert np.asarray(read).tolist() == np.asarray(picture).tolist()
 
 
+def test_rows_show_every_picture_with_its_own_joints() -> None:
+    """Joints are placed in the picture's own pixels and enlarged with it; what is NaN is not drawn."""
+    black = np.zeros((40, 40, 3), np.uint8)
+    joints = np.full((21, 2), np.nan)
+    joints[4] = (10.0, 30.0)  # the thumb's tip alone
+    rows = [("one", [Picture(black, joints), Picture(black, np.full((21, 2), np.nan), window=20.0)])]
+    picture = np.asarray(rows_sheet(rows, ["source", "view 1"], 80)).astype(int)
+    first, second = (picture[CAPTION + GAP : CAPTION + GAP + 80, x : x + 80] for x in (GAP, 2 * GAP + 80))
+    assert np.abs(first[60, 20] - ImageColor.getrgb(COLOURS["thumb"])).max() < 40
+    rows_lit, columns_lit = np.nonzero(first.max(-1) > 60)
+    assert abs(rows_lit.mean() - 59.5) < 1 and abs(columns_lit.mean() - 19.5) < 1
+    lit = np.argwhere(second.max(-1) > 100)
+    assert lit.min(0).tolist() == pytest.approx([20, 20], abs=1) and lit.max(0).tolist() == pytest.approx([60, 60], abs=1)
+    assert second[25:55, 25:55].max() == 0
+    heading = picture[:CAPTION]
+    assert (heading < 128).any()
+
+
 def test_nothing_to_show() -> None:
     with pytest.raises(DataError, match="0 of 20 samples cannot be shown"):
         pick(Drawn(Drawn.Config()), 0)
     with pytest.raises(DataError, match="at least one sample"):
         sheet([], 1.0)
+    with pytest.raises(DataError, match="at least one sample"):
+        rows_sheet([], [])

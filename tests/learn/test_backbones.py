@@ -1,5 +1,6 @@
 """Backbones: widths, any timm name, and weights from files that the tests write."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -79,10 +80,26 @@ def test_weights_of_another_model_name_the_gaps(tmp_path: Path) -> None:
         load_weights(Tiny(Tiny.Config()), tmp_path / "r18.pth")
 
 
-def test_a_checkpoint_that_holds_code_is_refused(tmp_path: Path) -> None:
-    torch.save({"model": print}, tmp_path / "code.pt")
-    with pytest.raises(RecipeError, match=r"is not a plain state dict|cannot be read"):
+def test_a_checkpoint_that_holds_code_is_refused_and_the_code_is_named(tmp_path: Path) -> None:
+    torch.save({"model": os.system}, tmp_path / "code.pt")
+    with pytest.raises(
+        RecipeError, match=r"code\.pt is not a plain state dict: it asks for the code '\w+\.system', which is never run"
+    ):
         read_state(tmp_path / "code.pt")
+
+
+def test_peclrs_released_files_start_a_backbone(tmp_path: Path) -> None:
+    """The plain encoders are torchvision's names under state_dict; the fine-tuned ones have a prefix, a pose head and more."""
+    torch.manual_seed(4)
+    source = timm.create_model("resnet18", num_classes=64)
+    plain = {"state_dict": source.state_dict()}
+    tuned = {f"backend_model.{name}": value for name, value in source.state_dict().items()}
+    torch.save(plain, tmp_path / "plain.pth")
+    torch.save({"state_dict": tuned | {"zroot_ref.zroot_ref.0.weight": torch.zeros(128, 64)}}, tmp_path / "tuned.pth")
+    for name in ("plain", "tuned"):
+        model = TimmModel(TimmModel.Config("resnet18", str(tmp_path / f"{name}.pth")))
+        own = model.model.state_dict()
+        assert all(torch.equal(own[name], source.state_dict()[name]) for name in own)
 
 
 def test_weights_that_cannot_be_fetched_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

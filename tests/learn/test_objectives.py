@@ -40,6 +40,7 @@ def targets_of(count: int, classes: list[int] | None = None) -> Targets:
         torch.rand(count, 21, 3) + 1,
         torch.ones(count, 21, dtype=torch.bool),
         torch.eye(3).repeat(count, 1, 1),
+        torch.zeros(count, dtype=torch.bool),
     )
 
 
@@ -224,6 +225,19 @@ def test_supervised_poses_follow_the_view() -> None:
     objective.readout = Oracle()
     loss, monitors = objective(Flat(12), views)
     assert loss.item() == pytest.approx(0.0, abs=1e-4) and monitors["training_epe_px"].item() == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["exact", "published"])
+def test_geometry_keeps_full_precision_under_autocast(mode: str) -> None:
+    views = views_of(torch.rand(2, 8, 3, SIZE, SIZE), drawn_warps(16).unflatten(0, (2, 8)))
+    objective = PeCLR(PeCLR.Config(mode=mode), backbone=Flat(12), facts=FACTS)
+    points = torch.randn(16, 4, 2, generator=torch.Generator().manual_seed(0))
+    exact = objective.undo(points, views), views.joints_2d, views.intrinsics, views.window_warps
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = objective.undo(points, views), views.joints_2d, views.intrinsics, views.window_warps
+    for one, two in zip(exact, half, strict=True):
+        assert two.dtype == torch.float32
+        torch.testing.assert_close(one, two, rtol=0, atol=1e-5)
 
 
 def test_supervised_needs_labels() -> None:

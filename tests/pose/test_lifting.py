@@ -9,7 +9,7 @@ from fixtures import hand_joints
 
 from handbench.geometry import move, rotation, scaling, translation
 from handbench.pose.lifting import decode, lift, predict, truth_of
-from handbench.pose25d import Convention, bone_length, encode, project, target_of
+from handbench.pose25d import BONES, Convention, Pose25D, bone_length, encode, project, target_of
 from handbench.streams import Draws
 from handbench.types import INDEX_MCP, WRIST, Labels
 
@@ -50,15 +50,16 @@ def test_it_is_the_closed_formula() -> None:
         np.testing.assert_allclose(lifted.joints[row].numpy(), slow, rtol=0, atol=1e-9)
 
 
-def test_random_hands_come_back_where_the_larger_root_is_the_true_one() -> None:
+@pytest.mark.parametrize("convention", ["wrist", "palm"])
+def test_random_hands_come_back_where_the_larger_root_is_the_true_one(convention: Convention) -> None:
     joints = random_hands(5000)
-    pose = encode(joints, project(joints, CAMERA))
-    lifted = lift(pose.joints, CAMERA.expand(5000, 3, 3), pose.scale)
-    true_root = larger_root_is_true(joints)
+    lifted = decode(encode(joints, project(joints, CAMERA), convention), CAMERA.expand(5000, 3, 3), convention)
+    true_root = larger_root_is_true(joints, *BONES[convention])
     error = (lifted.joints - joints).abs().amax((1, 2))
     assert lifted.solvable.all()
     assert error[true_root].max() < 1e-9
-    assert error[~true_root].min() > 1e-6  # the criterion says exactly which fail
+    assert int((error > 1e-9).sum()) == int((~true_root).sum())  # the criterion says exactly which and how many fail
+    assert error[~true_root].min() > 1e-6
     assert 0.001 < (~true_root).double().mean() < 0.1
     # Where the larger root is false the true one is the smaller, and the true hand is in front.
     assert lifted.both_in_front[~true_root].all()
@@ -117,11 +118,23 @@ def test_single_precision_goes_in_and_double_comes_out() -> None:
     assert lift(pose.joints.float(), CAMERA.float().expand(2, 3, 3), pose.scale.float()).joints.dtype == torch.float64
 
 
-def test_gradients_are_right_and_finite_beside_unsolvable_hands() -> None:
+@pytest.mark.parametrize("convention", ["wrist", "palm"])
+def test_gradients_are_right(convention: Convention) -> None:
+    joints = random_hands(2)
+    pose = encode(joints, project(joints, CAMERA), convention)
+    given = (
+        pose.joints.clone().requires_grad_(),
+        CAMERA.expand(2, 3, 3).clone().requires_grad_(),
+        pose.scale.clone().requires_grad_(),
+    )
+    assert torch.autograd.gradcheck(
+        lambda joints, camera, scale: decode(Pose25D(joints, scale), camera, convention).joints, given
+    )
+
+
+def test_gradients_are_finite_beside_unsolvable_hands() -> None:
     joints = random_hands(2)
     pose = encode(joints, project(joints, CAMERA))
-    poses = pose.joints.clone().requires_grad_()
-    assert torch.autograd.gradcheck(lambda given: lift(given, CAMERA.expand(2, 3, 3), pose.scale).joints, poses)
     broken = pose.joints.clone()
     broken[0, INDEX_MCP, 2] = 2.0
     broken.requires_grad_()
@@ -135,7 +148,7 @@ def test_a_perfect_output_is_a_perfect_prediction(convention: Convention) -> Non
     joints = torch.stack([torch.from_numpy(hand_joints(number)) for number in range(5)])
     pixels, key = project(joints, CAMERA), np.array(list("abcde"))
     output = target_of(pixels, joints, 224, convention)
-    prediction = predict(output, CAMERA.expand(5, 3, 3), bone_length(joints, convention), key, 224, convention)
+    prediction, _ = predict(output, CAMERA.expand(5, 3, 3), bone_length(joints, convention), key, 224, convention)
     np.testing.assert_allclose(prediction.joints_3d, joints.numpy(), rtol=0, atol=1e-9)
     np.testing.assert_allclose(prediction.joints_2d, pixels.numpy(), rtol=0, atol=1e-6)
     assert prediction.solvable.all()
@@ -146,7 +159,7 @@ def test_a_perfect_output_is_a_perfect_prediction(convention: Convention) -> Non
 def test_without_a_scale_there_are_pixels_but_no_hand() -> None:
     joints = torch.from_numpy(hand_joints(0))[None]
     output = target_of(project(joints, CAMERA), joints, 224)
-    prediction = predict(output, CAMERA[None], torch.tensor([math.nan]), np.array(["a"]), 224)
+    prediction, _ = predict(output, CAMERA[None], torch.tensor([math.nan]), np.array(["a"]), 224)
     assert prediction.solvable.tolist() == [False]
     assert np.isnan(prediction.joints_3d).all()
     assert np.isfinite(prediction.joints_2d).all()

@@ -251,7 +251,7 @@ def test_rows_must_be_the_same_hands() -> None:
         METRICS[0].score(prediction, dataclasses.replace(truth, key=truth.key[::-1]))
 
 
-@pytest.mark.parametrize("name", ["freihand", "rotation", "pixels"])
+@pytest.mark.parametrize("name", list(handbench_metrics()))
 def test_the_hook_names_the_metrics(name: str) -> None:
     offer = handbench_metrics()[name]
     assert isinstance(offer, Lazy)

@@ -82,8 +82,22 @@ def test_an_mlp_reads_more_than_a_linear_head() -> None:
     config = MLP.Config(hidden=64)
     linear, mlp = fit(Linear, train, validation), fit(MLP, train, validation, epochs=30, config=config)
     assert validation_loss(mlp.head, test) < 0.7 * validation_loss(linear.head, test) < 0.7 * mean_pose_loss(train, test)
-    assert len(mlp.trials) == len(probing.SETTINGS)
+    assert [(trial.settings["rate"], trial.settings["weight_decay"]) for trial in mlp.trials] == [
+        (setting.rate, setting.decay) for setting in probing.SETTINGS
+    ]
+    assert mlp.chosen.loss == min(trial.loss for trial in mlp.trials)
+    assert mlp.note.startswith(f"rate {mlp.chosen.settings['rate']:.3g}, weight_decay") and "best of 3" in mlp.note
     assert validation_loss(mlp.head, validation) == pytest.approx(mlp.chosen.loss)
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_a_setting_among_others_is_fitted_as_it_would_be_alone(monkeypatch: pytest.MonkeyPatch, place: int) -> None:
+    train, validation = hands(150, 1, bent=True), hands(40, 2, bent=True)
+    config = MLP.Config(hidden=8, dropout=0.2)
+    together = fit(MLP, train, validation, config=config)
+    monkeypatch.setattr(probing, "SETTINGS", (probing.SETTINGS[place],))
+    alone = fit(MLP, train, validation, config=config)
+    assert alone.trials[0].loss == pytest.approx(together.trials[place].loss, rel=1e-5)
 
 
 def test_the_seed_decides_and_nothing_else() -> None:

@@ -10,7 +10,17 @@ import pytest
 
 from handbench.errors import ResultsError
 from handbench.results import records
-from handbench.results.records import NewerFormat, Record, Stage, as_document, open_run, read_run, read_runs, write_run
+from handbench.results.records import (
+    NewerFormat,
+    Record,
+    Stage,
+    as_document,
+    open_run,
+    read_evidence,
+    read_run,
+    read_runs,
+    write_run,
+)
 from handbench.types import Score
 
 SCORES = (
@@ -156,3 +166,31 @@ def test_documents_are_plain(tmp_path: Path) -> None:
     assert document["scores"][1]["spread"] == 4.2
     assert math.isnan(document["scores"][2]["value"])
     assert document["stages"][1] == {"name": "pretrain", "key": "bb", "seconds": 0.1, "reused": True}
+
+
+def test_evidence_holds_the_suite_its_failures_and_what_was_left_out(tmp_path: Path) -> None:
+    write_run(open_run(tmp_path, "good"), replace(RECORD, id="good"))
+    (tmp_path / "suite.json").write_text(json.dumps({"name": "quickstart"}))
+    (tmp_path / "failures").mkdir()
+    (tmp_path / "failures" / "a.json").write_text(json.dumps({"error": "out of memory"}))
+    old = write_run(open_run(tmp_path, "old"), replace(RECORD, id="old"))
+    old.write_text(old.read_text().replace('"format": 1', '"format": 0'))
+    told: list[str] = []
+    evidence = read_evidence(tmp_path, damaged=told.append)
+    assert [(record["id"], record["folder"]) for record in evidence.records] == [("good", str(tmp_path / "good"))]
+    assert evidence.suite == {"name": "quickstart"}
+    assert evidence.failures == ({"error": "out of memory"},)
+    assert evidence.excluded == tuple(told)
+    assert len(told) == 1
+    assert "format 0 is older" in told[0] and str(old) in told[0]
+
+
+def test_a_damaged_suite_and_two_suites_are_errors(tmp_path: Path) -> None:
+    (tmp_path / "suite.json").write_text("[")
+    with pytest.raises(ResultsError, match=r"suite.json: damaged .* handbench ablate"):
+        read_evidence(tmp_path)
+    (tmp_path / "suite.json").write_text("{}")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "suite.json").write_text("{}")
+    with pytest.raises(ResultsError, match="several suites"):
+        read_evidence(tmp_path)

@@ -1,8 +1,19 @@
 """The tidy table: one row a run and score, in an order that does not depend on how the records came."""
 
+import importlib.util
 import math
+import re
+from dataclasses import replace
+from pathlib import Path
 
-from handbench.results.tidy import COLUMNS, experiment, tidy
+import pandas as pd
+import pytest
+
+import handbench
+from handbench.errors import ResultsError
+from handbench.results.records import Record, open_run, write_run
+from handbench.results.tidy import COLUMNS, ORIGIN, experiment, parquet, tidy
+from handbench.types import Score
 
 
 def document(run: str = "r", seed: int = 0, status: str = "finished", **changes: object) -> dict[str, object]:
@@ -72,3 +83,73 @@ def test_repetitions_differ_in_seed_machine_and_place_only() -> None:
 def test_no_records_give_an_empty_table() -> None:
     assert list(tidy([]).columns) == list(COLUMNS)
     assert len(tidy([])) == 0
+
+
+RECORD = Record(
+    id="run-s0",
+    status="finished",
+    key="0123",
+    objective="peclr",
+    backbone="tiny",
+    dataset="photos",
+    protocol="features",
+    labels=1.0,
+    budget="quick",
+    seed=0,
+    device="cpu",
+    recipe={"seed": 0},
+    scores=(
+        Score("knn", 81.3 + 1 / 3, "%", 400),
+        Score("turn", 29.9, "degrees", 400, spread=4.2),
+        Score("epe", math.nan, "mm", 0),
+    ),
+    cost={"seconds": 12.5},
+)
+
+
+def write(folder: Path, *seeds: int) -> None:
+    for seed in seeds:
+        write_run(open_run(folder, f"run-s{seed}"), replace(RECORD, id=f"run-s{seed}", seed=seed))
+
+
+def test_load_results_is_the_documented_table(tmp_path: Path) -> None:
+    write(tmp_path, 0, 1)
+    scores = handbench.load_results(tmp_path)
+    assert list(scores.columns) == [*COLUMNS, *ORIGIN]
+    assert len(scores) == 6
+    first = scores.iloc[0]
+    assert (first.run, first.metric, first.value, first.seconds, first.folder) == (
+        "run-s0",
+        "knn",
+        81.3 + 1 / 3,
+        12.5,
+        str(tmp_path / "run-s0"),
+    )
+    assert scores.equals(handbench.load_results(str(tmp_path)))
+
+
+def test_the_readme_documents_every_column() -> None:
+    readme = Path(__file__).resolve().parents[2] / "README.md"
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.+) \|$", readme.read_text(encoding="utf-8").split("load_results(")[1].split("\n## ")[0], re.MULTILINE
+    )
+    assert dict(rows) == {**COLUMNS, **ORIGIN}, "README.md's table of columns differs from results/tidy.py"
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="holds no finished run"):
+        handbench.load_results(tmp_path)
+
+
+def test_parquet_keeps_every_value(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra 'parquet' is not installed")
+    write(tmp_path, 0)
+    scores = handbench.load_results(tmp_path)
+    (tmp_path / "scores.parquet").write_bytes(parquet(scores))
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "scores.parquet"), scores, check_dtype=False)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ResultsError, match=r"pip install 'handbench\[parquet\]'"):
+        parquet(tidy([]))

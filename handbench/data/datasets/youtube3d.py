@@ -113,12 +113,13 @@ class YouTube3D:
         part, row = self._entries[index]
         table = self._annotations[part]
         name, joints = str(table.name[row]), table.joints[row]
+        x, y, width, height = map(float, table.box[row])
         known = bool(np.isfinite(joints).all())
         folders = Path(name).parts
         return Sample(
             f"{name}#{table.key[row]}",
             _resized(read_rgb(self.root / name, name), *map(int, table.size[row])),
-            box=tuple(map(float, table.box[row])),
+            box=(x, y, width, height),
             joints_2d=joints if known else None,
             valid=np.ones(21, bool) if known else None,
             side="left" if table.left[row] else "right",

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from handbench.geometry import rotation
+from handbench.learn.augmentations.drawing import uniform
 
 
 class Rotate:
@@ -18,7 +19,8 @@ class Rotate:
     label is read.
 
     Source:
-        PeCLR, augmentation "rotate": ±45°, always applied.
+        PeCLR, augmentation "rotate": ±45°, always applied. Its code rounds the angle down to whole degrees and leaves black
+        corners; neither is repeated here.
     """
 
     kind: ClassVar = "warp"
@@ -33,9 +35,14 @@ class Rotate:
             if not 0 < self.degrees <= 180:
                 raise ValueError(f"degrees = {self.degrees} must be in (0, 180]")
 
+        @classmethod
+        def published(cls) -> "Rotate.Config":
+            """PeCLR's range."""
+            return cls(degrees=45.0)
+
     def __init__(self, config: Config) -> None:
         self.limit = math.radians(config.degrees)
 
     def draw(self, count: int, generator: torch.Generator) -> Float[Tensor, "count 3 3"]:
         """Draw warps in window coordinates."""
-        return rotation((2 * torch.rand(count, generator=generator) - 1) * self.limit)
+        return rotation(uniform(count, -self.limit, self.limit, generator))

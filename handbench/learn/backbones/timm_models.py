@@ -4,6 +4,7 @@ Source:
     Wightman, PyTorch Image Models (timm), https://github.com/huggingface/pytorch-image-models.
 """
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from handbench.errors import RecipeError
 from handbench.learn.backbones.weights import load_weights
 
 
+@functools.cache  # asking timm takes 70 ms, and a suite asks once a run
 def model_names() -> list[str]:
     """All model names timm knows, with and without a pre-trained tag."""
     return [*timm.list_models(), *timm.list_pretrained()]
@@ -27,7 +29,12 @@ class TimmModel(nn.Module):
 
     @dataclass(frozen=True)
     class Config:
-        """model: timm's name. weights: none, imagenet (through timm's hub download) or the path of a state dict."""
+        """Which model, and where its weights come from.
+
+        Args:
+            model: timm's name.
+            weights: none, imagenet (through timm's hub download) or the path of a state dict.
+        """
 
         model: str = "resnet18"
         weights: str = "none"

@@ -1,5 +1,6 @@
 """Weights from a file: a .safetensors, .pt or .pth path in, a backbone with those weights out."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from handbench.errors import RecipeError
 # What other code puts before a backbone's own names: DataParallel, Lightning and PeCLR's modules.
 PREFIXES = ("module.", "model.", "encoder.", "backbone.", "backend_model.", "features.")
 
+CODE = re.compile(r"GLOBAL ([\w.]+)")  # how torch names what a pickle would have called
+
 
 def load_weights(module: nn.Module, path: Path) -> None:
     """Fill a backbone from a state dict; classifier weights and other extra names are left aside, missing ones are an error.
@@ -26,9 +29,10 @@ def load_weights(module: nn.Module, path: Path) -> None:
     missing = [name for name in own if name not in stored and not name.endswith("num_batches_tracked")]
     wrong = [name for name in own if name in stored and stored[name].shape != own[name].shape]
     if missing or wrong:
-        gaps = ", ".join([*missing, *wrong][:4])
+        gaps = ", ".join(f"'{name}'" for name in [*missing, *wrong][:4])
         raise RecipeError(
-            f"weights {path} do not fit the backbone: {len(missing)} tensors missing, {len(wrong)} of another shape ({gaps}, …)"
+            f"weights {path} do not fit the backbone: {len(missing)} tensors missing, {len(wrong)} of another shape "
+            f"(e.g. {gaps}); name the --backbone that they belong to"
         )
     module.load_state_dict({name: stored[name] for name in own if name in stored}, strict=False)
 
@@ -44,7 +48,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     except (OSError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise RecipeError(f"weights {path} cannot be read: {type(error).__name__}: {error}") from error
     except Exception as error:  # torch raises pickle errors of several kinds for what is not a plain state dict
-        raise RecipeError(f"weights {path} is not a plain state dict: {type(error).__name__}") from error
+        asked = CODE.search(str(error))
+        what = f"it asks for the code '{asked[1]}', which is never run" if asked else type(error).__name__
+        raise RecipeError(f"weights {path} is not a plain state dict: {what}; get the file from its authors again") from error
     return _tensors(content, path)
 
 

@@ -16,7 +16,7 @@ import torch.nn.functional as functional
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from handbench.geometry import move, rotation
+from handbench.geometry import inverse, move, rotation
 from handbench.learn.objectives.contrast import Projector, agreement, nt_xent
 from handbench.types import Facts, Views
 
@@ -30,6 +30,7 @@ class PeCLR(nn.Module):
 
     views: ClassVar[int] = 2
     trains_on_labels: ClassVar[bool] = False
+    symmetry: ClassVar[str] = "equivariant"
 
     @dataclass(frozen=True)
     class Config:
@@ -74,7 +75,7 @@ class PeCLR(nn.Module):
         """Take points of each view back to where they were before the view's warp."""
         warps = views.window_warps.flatten(0, 1)
         if self.config.mode == "exact":
-            return move(torch.linalg.inv(warps), points)
+            return move(inverse(warps), points)
         shift = warps[:, :2, 2] / 2 * (1.0 if self.config.divisor == "window" else _source_side(views) / views.size)
         return undo_as_published(points, shift, torch.atan2(warps[:, 0, 1], warps[:, 0, 0]))
 

@@ -20,6 +20,7 @@ class SimCLR(nn.Module):
 
     views: ClassVar[int] = 2
     trains_on_labels: ClassVar[bool] = False
+    symmetry: ClassVar[str] = "invariant"
 
     @dataclass(frozen=True)
     class Config:

@@ -3,26 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handbench.pose.scoring import distances, mean_over_joints, pairs_2d, score, spread_over_hands
-from handbench.types import Prediction, Score, Truth
+from handbench.pose.distances import Comparison
+from handbench.pose.scoring import Row, RowMetric
+from handbench.pose.summaries import Mean
 
 
-class Pixels:
+class Pixels(RowMetric):
     """2D end-point error: mean per joint, then over joints.
 
     Args:
         config: has nothing to set.
     """
 
+    protocol = "pixels"
+
     @dataclass(frozen=True)
     class Config:
         """Nothing to set."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def score(self, prediction: Prediction, truth: Truth) -> Sequence[Score]:
-        """Score epe_2d in px@SIDE, SIDE being the view's side: errors of views of different sides do not compare."""
-        measured = distances(pairs_2d(prediction, truth))
-        unit = f"px@{prediction.view}"
-        return [score("epe_2d", mean_over_joints(measured), unit, measured, "pixels", spread_over_hands(measured))]
+    def rows(self) -> Sequence[Row]:
+        """Only epe_2d, in px@SIDE, SIDE being the view's side: errors of views of different sides do not compare."""
+        return [Row("epe_2d", Comparison("joints_2d"), Mean("joints"))]

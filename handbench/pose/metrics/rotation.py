@@ -7,36 +7,29 @@ reflection.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from handbench.pose.alignment import align
-from handbench.pose.scoring import MM, Distances, Pairs, distances, keep, mean_of_all, pairs_3d, score, spread_over_hands
-from handbench.types import WRIST, Prediction, Score, Truth
+from handbench.pose.alignment import SIMILARITY, Alignment
+from handbench.pose.distances import Comparison
+from handbench.pose.scoring import Row, RowMetric
+from handbench.pose.summaries import Mean
+from handbench.types import WRIST
 
 
-class Rotation:
+class Rotation(RowMetric):
     """MPJPE about the wrist, and after the best rotation, scale and shift.
 
     Args:
         config: has nothing to set.
     """
 
+    protocol = "rotation"
+
     @dataclass(frozen=True)
     class Config:
         """Nothing to set."""
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
-
-    def score(self, prediction: Prediction, truth: Truth) -> Sequence[Score]:
+    def rows(self) -> Sequence[Row]:
         """Score mpjpe (hands without a valid wrist are excluded) and pa_mpjpe."""
-        pairs = pairs_3d(prediction, truth)
-        aligned = align(pairs.predicted, pairs.true, pairs.counts, reflection=False)
-        return [self._score("mpjpe", distances(_about_wrist(pairs))), self._score("pa_mpjpe", distances(pairs, aligned))]
-
-    def _score(self, metric: str, measured: Distances) -> Score:
-        spread = spread_over_hands(measured)
-        return score(metric, MM * mean_of_all(measured), "mm", measured, "rotation", None if spread is None else MM * spread)
-
-
-def _about_wrist(pairs: Pairs) -> Pairs:
-    rooted = keep(pairs, pairs.counts[:, WRIST])
-    return Pairs(rooted.predicted - rooted.predicted[:, :1], rooted.true - rooted.true[:, :1], rooted.counts, rooted.excluded)
+        return [
+            Row("mpjpe", Comparison(alignment=Alignment(origin=WRIST)), Mean("all")),
+            Row("pa_mpjpe", Comparison(alignment=SIMILARITY), Mean("all")),
+        ]
