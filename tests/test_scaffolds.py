@@ -20,7 +20,8 @@ def test_package_passes_its_own_tests_and_is_offered(kind: str, tmp_path: Path, 
     assert {path.relative_to(place).as_posix() for path in written} == {
         "pyproject.toml",
         "README.md",
-        f"my_{kind}.py",
+        f"my_{kind}/__init__.py",
+        f"my_{kind}/{kind}.py",
         f"tests/test_my_{kind}.py",
     }
     project = tomllib.loads((place / "pyproject.toml").read_text())["project"]

@@ -10,7 +10,6 @@ from pathlib import Path
 from string import Template
 
 from handbench.errors import PluginError
-from handbench.files import write_text
 
 KINDS = ("backbone", "dataset", "objective")
 
@@ -34,6 +33,8 @@ def write_package(kind: str, name: str, folder: Path) -> list[Path]:
     place = folder / name
     if place.exists():
         raise PluginError(f"{place} is there; choose another name, or another folder with --out")
+    from handbench.files import write_text  # NumPy comes with it, which a list of plugins need not wait for
+
     words = {"module": name, "Class": "".join(word.title() for word in name.split("_")), "distribution": name.replace("_", "-")}
     written = []
     for source, target in _files(kind, name):
@@ -48,6 +49,7 @@ def _files(kind: str, name: str) -> list[tuple[resources.abc.Traversable, str]]:
     return [
         (here / "pyproject.toml.in", "pyproject.toml"),
         (here / "README.md.in", "README.md"),
-        (here / kind / "module.py.in", f"{name}.py"),
+        (here / kind / "init.py.in", f"{name}/__init__.py"),
+        (here / kind / "module.py.in", f"{name}/{kind}.py"),
         (here / kind / "test.py.in", f"tests/test_{name}.py"),
     ]

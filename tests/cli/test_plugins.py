@@ -103,7 +103,7 @@ def test_contract_of_a_component_and_of_a_package(
 
 def test_a_new_package_is_written(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out, err = printed(capsys, "plugins", "new", "objective", "mine", "--out", str(tmp_path))
-    assert code == 0 and str(tmp_path / "mine" / "mine.py") in out and "handbench plugins check mine" in err
+    assert code == 0 and str(tmp_path / "mine" / "mine" / "objective.py") in out and "handbench plugins check mine" in err
     assert printed(capsys, "plugins", "new", "metric", "mine")[0] == 2
 
 

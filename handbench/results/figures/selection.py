@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from handbench.results.directions import METRICS, decimals_of, metric_of
 from handbench.results.figures.run_files import Run, Undrawable
 from handbench.results.placing import head_of, plain, rank_of, read_axis, word_of
+from handbench.results.statistics import mean_interval
 from handbench.results.tidy import data_of, experiment
 from handbench.suite import FigureSpec
 from handbench.types import Evidence
@@ -179,11 +179,8 @@ def estimate(values: Sequence[float]) -> Estimate:
         >>> found.mean, round(found.low, 3), round(found.high, 3)
         (2.0, -0.484, 4.484)
     """
-    mean = float(np.mean(values))
-    half = math.nan
-    if len(values) > 1:
-        half = float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values)))
-    return Estimate(mean, mean - half, mean + half, tuple(values))
+    low, high = mean_interval(np.asarray(values, np.float64))
+    return Estimate(float(np.mean(values)), low, high, tuple(values))
 
 
 def metric_label(runs: Sequence[Run], metric: str) -> str:

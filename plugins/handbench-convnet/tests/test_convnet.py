@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from handbench_convnet import ConvNet
+from handbench_convnet.backbone import ConvNet
 
 from handbench.testing import checks
 

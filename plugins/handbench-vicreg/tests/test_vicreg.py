@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from handbench_vicreg import VICReg, covariance, variance
+from handbench_vicreg.objective import VICReg, covariance, variance
 
 from handbench.testing import checks
 

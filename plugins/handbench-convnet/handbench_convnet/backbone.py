@@ -5,8 +5,6 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from handbench.hookspecs import Lazy, hookimpl
-
 GROUPS = 8
 
 
@@ -44,9 +42,3 @@ class ConvNet(nn.Module):
 
 def _stage(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(before, after, 3, 2, 1, bias=False), nn.GroupNorm(GROUPS, after), nn.ReLU(inplace=True))
-
-
-@hookimpl
-def handbench_backbones() -> dict[str, Lazy]:
-    """Offer the encoder."""
-    return {"convnet": Lazy(f"{__name__}:ConvNet", "five strided convolutions with group norm")}

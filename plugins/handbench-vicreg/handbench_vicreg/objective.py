@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor, nn
 
-from handbench.hookspecs import Lazy, hookimpl
 from handbench.types import Facts, Views
 
 EPSILON = 1e-4
@@ -80,9 +79,3 @@ def covariance(embedding: Tensor) -> Tensor:
         centred = embedding - embedding.mean(0)
         matrix = centred.T @ centred / (len(embedding) - 1)
     return (matrix.square().sum() - matrix.diagonal().square().sum()) / embedding.shape[1]
-
-
-@hookimpl
-def handbench_objectives() -> dict[str, Lazy]:
-    """Offer VICReg."""
-    return {"vicreg": Lazy(f"{__name__}:VICReg", "views agree, dimensions vary and are uncorrelated; Bardes et al., ICLR 2022")}
