@@ -1,6 +1,7 @@
 """Published records in; the README's result tables out, between their marks. `--check` only compares; a test does the same."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +48,8 @@ BLOCKS = (
     Block("synthetic-lab-90", POSES, True),
     Block("synthetic-wild", POSES, True),
 )
+# <!-- rows of results/PATH --> … <!-- end of rows -->
+REPORTED = re.compile(r"(<!-- rows of results/(\S+) -->\n).*?(<!-- end of rows -->)", re.DOTALL)
 PROTOCOLS = {"probe": "frozen, ridge", "mlp": "frozen, MLP", "finetune": "fine-tuned"}
 
 
@@ -157,7 +160,12 @@ def rewritten(text: str) -> str:
         if start in text:
             before, rest = text.split(start, 1)
             text = f"{before}{start}\n\n{table(block)}\n\n{end}{rest.split(end, 1)[1]}"
-    return text
+    return REPORTED.sub(lambda found: f"{found[1]}\n{reported(ROOT / 'results' / found[2])}\n\n{found[3]}", text)
+
+
+def reported(path: Path) -> str:
+    """The rows of a table that a report made."""
+    return "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|"))
 
 
 def main() -> None:
