@@ -164,8 +164,9 @@ def rewritten(text: str) -> str:
 
 
 def reported(path: Path) -> str:
-    """The rows of a table that a report made."""
-    return "\n".join(line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("|"))
+    """The rows of the first table in a file that a report made."""
+    parts = path.read_text(encoding="utf-8").split("\n\n")
+    return next(part.strip() for part in parts if part.startswith("|"))
 
 
 def main() -> None:

@@ -84,6 +84,8 @@ def pipeline(rounds: int, folder: Path | None, images: int, view: int, batch: in
     """Two views of every image, from the pool and from JPEGs, to normalised batches; beside other people's pipelines."""
     import tempfile
 
+    # Before torch is loaded: its OpenMP threads spin for milliseconds after each small task, on the core that images need.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from handbench import devices
     from handbench.benchmarks import interleave
     from handbench.benchmarks.pipeline import Setting, arms, claims
