@@ -57,10 +57,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Opened:
-    """A dataset that is ready to be packed, and its source with every setting of its Config."""
+    """A dataset that is ready to be packed, its source with every setting of its Config, and the distribution it came from."""
 
     source: Source
     dataset: Dataset
+    distribution: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Assembly:
     def distributions(self) -> list[str]:
         """Where the parts came from."""
         parts = (*self.augmentations, self.backbone, self.objective, self.head, *self.metrics)
-        return sorted({part.resolved.component.distribution for part in parts})
+        opened = (self.labelled, *self.unlabelled, *((self.evaluated,) if self.evaluated else ()))
+        return sorted({part.resolved.component.distribution for part in parts} | {data.distribution for data in opened})
 
 
 def assemble(recipe: Recipe, plugins: Plugins, opened: Callable[[Source], Opened] | None = None) -> Assembly:
@@ -149,7 +151,8 @@ def open_source(plugins: Plugins, source: Source) -> Opened:
     """Open a dataset by its plugin."""
     opened = part(plugins, "dataset", Choice(source.name, source.settings))
     complete = replace(source, settings=as_settings(opened.config))
-    return Opened(complete, opened.make(root=Path(source.root) if source.root else None))
+    dataset = opened.make(root=Path(source.root) if source.root else None)
+    return Opened(complete, dataset, opened.resolved.component.distribution)
 
 
 def resolved(recipe: Recipe, assembly: Assembly) -> Recipe:

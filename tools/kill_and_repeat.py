@@ -87,7 +87,7 @@ def check(suite: str, folder: Path, kills: int, seed: int, options: Sequence[str
     print(f"undisturbed: {took:.1f} s")
     wrong, killed = [], 0
     while killed < kills:
-        moment = moments.uniform(0.05, 2 * took / (kills + 1))
+        moment = moments.uniform(0.05, max(0.6 * took, 2 * took / (kills + 1)))
         before = finished(folder / "killed")
         code = attempt(suite, folder / "killed", options, moment)
         after = finished(folder / "killed")

@@ -75,11 +75,10 @@ def test_our_arm_makes_two_views_of_every_image(pool: Pool, exact: bool, tmp_pat
     assert pipeline._ours(setting, pool, pipeline.best_set(exact), 2)() == 2 * 2 * 16
     batch = pool.batch(np.arange(2))
     views = make_views(batch, pipeline.best_set(exact), 2, 32, torch.Generator().manual_seed(0))
+    pixel = views.images[0, 0, :, 0, 0].clone()
     seen = pipeline.normalise(views)
     assert seen.shape == (2, 2, 3, 32, 32)
-    assert torch.allclose(
-        seen[0, 0, :, 0, 0], (views.images[0, 0, :, 0, 0] - torch.tensor(stepwise.MEAN)) / torch.tensor(stepwise.DEVIATION)
-    )
+    assert torch.allclose(seen[0, 0, :, 0, 0], (pixel - torch.tensor(stepwise.MEAN)) / torch.tensor(stepwise.DEVIATION))
 
 
 def test_lightlys_set_has_its_operations_in_its_order() -> None:
