@@ -36,8 +36,6 @@ def joint_regressor(path: Path) -> Float[np.ndarray, "21 778"]:
         raise DataError(f"{path}: there is no such file; name your own MANO_RIGHT.pkl (mano.is.tue.mpg.de) as dataset.mano")
     try:
         given = np.asarray(_given(path), np.float64)
-    except DataError:
-        raise
     except BROKEN as error:
         raise DataError(f"{path}: holds no J_regressor that can be read ({type(error).__name__}: {error})") from error
     if given.shape == (21, VERTICES):

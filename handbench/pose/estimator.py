@@ -126,10 +126,12 @@ def assess(fitted: Fitted, held: Held, settings: Pose, metrics: Sequence[Metric]
             output, seen.intrinsics, scale, held.labels.key, fitted.window.size, fitted.convention, refinement
         )
     truth = truth_of(held.labels, seen.warps)
-    baseline = [replace(score, metric=f"{score.metric}/constant") for score in _score(metrics, _mean_hand(fitted, held), truth)]
+    baseline = [
+        replace(score, metric=f"{score.metric}/constant") for score in score_all(metrics, _mean_hand(fitted, held), truth)
+    ]
     judged = seen.intrinsics.isfinite().all(-1).all(-1) & scale.isfinite()
     of_lifting, notes = _lifting_report(lifted, judged)
-    scores = (*_score(metrics, prediction, truth), *of_lifting, *baseline)
+    scores = (*score_all(metrics, prediction, truth), *of_lifting, *baseline)
     return Assessed(prediction, truth, scores, (*_scale_note(mean, fitted, settings), *notes))
 
 
@@ -213,10 +215,6 @@ def _mean_hand(fitted: Fitted, held: Held) -> Prediction:
     rows = len(held.labels)
     plane, space = (values.numpy()[None].repeat(rows, 0) for values in (fitted.means.pixels, fitted.means.joints))
     return Prediction(held.labels.key, plane, space, np.ones(rows, bool), fitted.window.size)
-
-
-def _score(metrics: Sequence[Metric], prediction: Prediction, truth: Truth) -> list[Score]:
-    return score_all(metrics, prediction, truth)
 
 
 def _lifting_report(lifted: Lifted, judged: Bool[Tensor, "rows"]) -> tuple[list[Score], list[str]]:

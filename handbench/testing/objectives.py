@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from handbench.geometry import move
 from handbench.testing.contract import Subject, require
-from handbench.testing.toys import FACTS, ToyEncoder, batch, effective_rank, random_warps, views, with_warps
+from handbench.testing.toys import FACTS, ToyEncoder, batch, centred_rank, random_warps, views, with_warps
 from handbench.types import Views
 
 STEPS = 60
@@ -62,7 +62,7 @@ def features_do_not_collapse(subject: Subject) -> None:
     before = _features(encoder)
     _train(subject, objective, encoder)
     after = _features(encoder)
-    rank = effective_rank(after) / effective_rank(before)
+    rank = centred_rank(after) / centred_rank(before)
     require(
         rank >= LEAST_RANK, f"{subject.name}: the features' effective rank fell to {100 * rank:.0f} % of the untrained encoder's"
     )

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from handbench.geometry import move, pixel_from_window, rotation, scaling, translation, window_from_pixel
+from handbench.geometry import pixel_from_window, rotation, scaling, translation
 from handbench.learn.views import make_views
+from handbench.measure.representation import effective_rank
 from handbench.types import Batch, Facts, Prediction, Targets, Truth, Views
 
 SIDE, WINDOW, VIEW = 48, 40.0, 32
@@ -109,17 +110,10 @@ def brightest(images: Tensor) -> Tensor:
     return torch.stack([(weight * centres).sum((1, 2)) / total, (weight * centres[:, None]).sum((1, 2)) / total], -1)
 
 
-def effective_rank(features: Tensor) -> float:
-    """The exponential of the entropy of the normalised singular values of centred features; 1 for a line, 0 for a point.
-
-    Source:
-        Roy and Vetterli, EUSIPCO 2007.
-    """
-    strength = torch.linalg.svdvals((features - features.mean(0)).double())
-    if strength.sum() <= 1e-6 * features.norm():
-        return 0.0
-    share = strength / strength.sum()
-    return float(torch.exp(-(share * (share + 1e-12).log()).sum()))
+def centred_rank(features: Tensor) -> float:
+    """RankMe of centred features: 1 for a line; 0 for a point, where only rounding is left."""
+    centred = features - features.mean(0)
+    return 0.0 if centred.norm() <= 1e-6 * features.norm() else effective_rank(centred)
 
 
 class _Moved:
@@ -139,8 +133,3 @@ class _Tinted:
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         factors = 0.7 + 0.6 * torch.rand(count, 3, generator=generator)
         return torch.cat([torch.diag_embed(factors), torch.zeros(count, 3, 1)], -1)
-
-
-def window_points(points: Tensor, side: float) -> Tensor:
-    """Points in pixels of an image of that side as window coordinates."""
-    return move(window_from_pixel(side, like=points), points)
