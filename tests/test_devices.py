@@ -1,5 +1,7 @@
 """Devices: words to devices, and refusals that say what to do."""
 
+import platform
+import resource
 import time
 from pathlib import Path
 
@@ -43,9 +45,21 @@ def test_a_timer_adds_up_and_is_drained() -> None:
     assert 0.03 <= timer.drain() < 0.12 and timer.drain() == 0
 
 
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+def test_memory_that_large_tensors_leave_is_used_again() -> None:
+    def new_pages() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        torch.ones(64 * 2**20)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    assert devices.keep_memory()
+    new_pages()
+    assert new_pages() < 1000, "256 MiB are 65,536 pages"
+
+
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system keeps no high-water mark that can be set")
 def test_peak_memory_can_be_forgotten() -> None:
-    cpu = torch.device("cpu")
+    cpu = devices.choose("cpu")
     held = torch.ones(64 * 2**20)
     with_it = devices.peak_memory_mib(cpu)
     del held

@@ -54,27 +54,28 @@ def by_opencv(
     Crops are warped with a fourth, empty channel: OpenCV 5 takes 58 µs for 128x128 of those and 137 for three channels.
     """
     views, count = warps.shape[:2]
-    back = inverse(warps.double()).numpy()
-    levels, matrices = _levels(inverse(warps)).numpy(), None if colour is None else colour.double().numpy()
-    if matrices is not None:
-        matrices = np.concatenate([matrices[..., :3], 255 * matrices[..., 3:]], -1)
+    levels = _levels(inverse(warps))
+    matrices, depths = _between_indices(inverse(warps.double()), levels).numpy(), levels.tolist()
+    colours = None if colour is None else torch.cat([colour[..., :3], 255 * colour[..., 3:]], -1).double().numpy()
     made = np.empty((views, count, size, size, 3), np.float32)
     crops = images.numpy()
     border = (cv2.BORDER_CONSTANT, (GREYS[fill],) * 4) if fill in GREYS else (cv2.BORDER_REFLECT, (0.0,) * 4)
 
+    # All views of an image go through a call together where they can: between calls a thread may have to wait for Python's lock.
     def work(rows: range) -> None:
-        warped, rgb = np.empty((size, size, 4), np.uint8), np.empty((size, size, 3), np.uint8)
+        warped, rgb = (np.empty((views, size, size, channels), np.uint8) for channels in (4, 3))
         for row in rows:
             pyramid = {0: cv2.cvtColor(crops[row], cv2.COLOR_RGB2RGBA)}
             for view in range(views):
-                level = int(levels[view, row])
+                level = depths[view][row]
                 source = pyramid.setdefault(level, _averaged(pyramid[0], level)) if level else pyramid[0]
-                matrix = _between_indices(back[view, row], level)
-                cv2.warpAffine(source, matrix, (size, size), warped, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, *border)
-                cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB, rgb)
-                if matrices is not None:
-                    cv2.transform(rgb, matrices[view, row], rgb)
-                np.multiply(rgb, np.float32(1 / 255), out=made[view, row])
+                matrix = matrices[view, row]
+                cv2.warpAffine(source, matrix, (size, size), warped[view], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, *border)
+            cv2.cvtColor(warped.reshape(-1, size, 4), cv2.COLOR_RGBA2RGB, rgb.reshape(-1, size, 3))
+            if colours is not None:
+                for view in range(views):
+                    cv2.transform(rgb[view], colours[view, row], rgb[view])
+            np.multiply(rgb, np.float32(1 / 255), out=made[:, row])
 
     in_threads(count, work)
     return torch.from_numpy(made).permute(0, 1, 4, 2, 3)
@@ -132,13 +133,11 @@ def _averaged(crop: UInt8[np.ndarray, "side side 4"], level: int) -> UInt8[np.nd
     return np.asarray(cv2.resize(whole, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _between_indices(back: Float[np.ndarray, "3 3"], level: int) -> Float[np.ndarray, "2 3"]:
+def _between_indices(back: Float[Tensor, "*batch 3 3"], levels: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch 2 3"]:
     """From coordinates, where the first pixel's centre is 0.5, to OpenCV's, where it is 0; and to the level's pixels."""
-    matrix = back[:2].copy()
-    matrix[:, 2] += matrix[:, :2].sum(1) / 2
-    matrix /= 2**level
-    matrix[:, 2] -= 0.5
-    return matrix
+    linear, shift = back[..., :2, :2], back[..., :2, 2:]
+    matrix = torch.cat([linear, shift + linear.sum(-1, keepdim=True) / 2], -1) / (2.0**levels)[..., None, None]
+    return torch.cat([matrix[..., :2], matrix[..., 2:] - 0.5], -1)
 
 
 def _atlas(

@@ -13,7 +13,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 Image = Float[np.ndarray, "height width 3"]
@@ -36,22 +36,27 @@ def in_threads(count: int, work: Callable[[range], None]) -> None:
 
 
 def image_by_image(
-    images: Float[Tensor, "batch 3 height width"], change: Callable[[Image, int], Image]
+    images: Float[Tensor, "batch 3 height width"], drawn: Bool[Tensor, "batch"], change: Callable[[Image, int], None]
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Change images of one size by a function of (image, place in the batch), as OpenCV wants them: height, width, channels.
+    """Change the drawn images in place by a function of (image, place in the batch).
+
+    Args:
+        images: of one size; changed in place where they lie channels last in memory.
+        drawn: which of them change.
+        change: changes one image in place, as OpenCV wants it: height, width, channels.
 
     Returns:
-        The changed images, channels last in memory.
+        All images, channels last in memory.
     """
-    seen = images.movedim(1, -1).contiguous().numpy()
-    changed = np.empty_like(seen)
+    seen = images.movedim(1, -1).contiguous()
+    pixels, places = seen.numpy(), drawn.nonzero()[:, 0].tolist()
 
-    def work(places: range) -> None:
-        for place in places:
-            changed[place] = change(seen[place], place)
+    def work(part: range) -> None:
+        for number in part:
+            change(pixels[places[number]], places[number])
 
-    in_threads(len(seen), work)
-    return torch.from_numpy(changed).movedim(-1, 1)
+    in_threads(len(places), work)
+    return seen.movedim(-1, 1)
 
 
 @lru_cache(maxsize=1)

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from handbench.errors import RecipeError
 from handbench.geometry import move
 from handbench.joint_orders import PECLR
+from handbench.normalising import normalised
 from handbench.pose.lifting import Rooted, root
 from handbench.pose.refinement import RootRefinement
 from handbench.pose25d import joints_of, project
@@ -85,11 +86,11 @@ class ReleasedNetwork(nn.Module):
         self.encoder = timm.create_model(architecture, num_classes=3 * JOINTS + 1)
         self.refinement = RootRefinement()
         for name, values in (("mean", MEAN), ("deviation", DEVIATION)):
-            self.register_buffer(name, torch.tensor(values).view(1, 3, 1, 1), persistent=False)
+            self.register_buffer(name, torch.tensor(values), persistent=False)
 
     def forward(self, images: Float[Tensor, "batch 3 side side"], intrinsics: Float[Tensor, "batch 3 3"]) -> Output:
         """Map crops, RGB in [0, 1], and their cameras to hands."""
-        output = self.encoder((images - self.mean) / self.deviation).float()
+        output = self.encoder(normalised(images, self.mean, self.deviation)).float()
         pose = output[:, : 3 * JOINTS].unflatten(1, (JOINTS, 3)).clone()
         pose[:, 0, 2] = 0.0
         rooted = root(pose, intrinsics, BONE)

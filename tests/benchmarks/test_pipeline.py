@@ -16,7 +16,6 @@ from handbench.data.datasets.photos import Photos
 from handbench.data.packing import pack
 from handbench.data.pool import Pool
 from handbench.errors import DataError
-from handbench.learn.views import make_views
 
 CPU = torch.device("cpu")
 
@@ -73,12 +72,6 @@ def test_a_sample_is_two_normalised_views(jpegs: list[Path]) -> None:
 def test_our_arm_makes_two_views_of_every_image(pool: Pool, exact: bool, tmp_path: Path) -> None:
     setting = pipeline.Setting(tmp_path, 16, 32, 5, 1, CPU)
     assert pipeline._ours(setting, pool, pipeline.best_set(exact), 2)() == 2 * 2 * 16
-    batch = pool.batch(np.arange(2))
-    views = make_views(batch, pipeline.best_set(exact), 2, 32, torch.Generator().manual_seed(0))
-    pixel = views.images[0, 0, :, 0, 0].clone()
-    seen = pipeline.normalise(views)
-    assert seen.shape == (2, 2, 3, 32, 32)
-    assert torch.allclose(seen[0, 0, :, 0, 0], (pixel - torch.tensor(stepwise.MEAN)) / torch.tensor(stepwise.DEVIATION))
 
 
 def test_lightlys_set_has_its_operations_in_its_order() -> None:

@@ -113,9 +113,18 @@ def slow_hsv(pixel: np.ndarray, factors: np.ndarray) -> tuple[float, ...]:
     )
 
 
-@every("by", [hsv_jitter.by_opencv, hsv_jitter.by_torch])
-def test_hsv_jitter_is_the_multiplication_pixel_by_pixel(by: Callable[..., torch.Tensor]) -> None:
-    images = pictures(6, 9, 7)
+def hsv_by_opencv(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    return hsv_jitter.by_opencv(images, torch.ones(len(images), dtype=torch.bool), factors)
+
+
+def blur_by_opencv(images: torch.Tensor, deviations: torch.Tensor, reach: int) -> torch.Tensor:
+    return gaussian_blur.by_opencv(images, torch.ones(len(images), dtype=torch.bool), deviations, reach)
+
+
+@pytest.mark.parametrize(("by", "most", "mean"), [(hsv_by_opencv, 12 / 255, 2 / 255), (hsv_jitter.by_torch, 2e-5, 2e-6)])
+def test_hsv_jitter_is_the_multiplication_pixel_by_pixel(by: Callable[..., torch.Tensor], most: float, mean: float) -> None:
+    """Unrounded by torch; by OpenCV to within what bytes leave of random colours and large factors."""
+    images = (255 * pictures(6, 9, 7)).round() / 255
     images[0, :, 0, 0], images[1, :, 0, 0], images[2, :, 0, 0] = 0.0, 1.0, torch.tensor([1.0, 0.0, 0.0])
     factors = torch.tensor(
         [[0.01, 1, 0.5, 1.7, 0.2, 1], [0.3, 1, 0.01, 1.8, 0, 1], [0.5, 1, 1.9, 0.7, 1, 1], [0.05, 0, 0, 0.3, -0.2, 0]]
@@ -123,8 +132,9 @@ def test_hsv_jitter_is_the_multiplication_pixel_by_pixel(by: Callable[..., torch
     seen = by(images, factors).permute(0, 2, 3, 1).numpy()
     for image, number, found in zip(images.permute(0, 2, 3, 1).numpy(), factors.T.numpy(), seen, strict=True):
         expected = np.array([[slow_hsv(pixel, number) for pixel in row] for row in image.astype(float)])
-        assert np.abs(found - expected).max() < 2e-5
-    assert np.abs(seen[1] - images[1].permute(1, 2, 0).numpy()).max() < 1e-5  # factors of one, nothing added
+        assert np.abs(found - expected).max() < most
+        assert np.abs(found - expected).mean() < mean
+    assert np.abs(seen[1] - images[1].permute(1, 2, 0).numpy()).max() < most  # factors of one, nothing added
 
 
 def test_hsv_jitter_draws_from_its_ranges() -> None:
@@ -135,7 +145,7 @@ def test_hsv_jitter_draws_from_its_ranges() -> None:
     value, low = seen.max(1).values, seen.min(1).values
     assert 0.6 <= value.min() < 0.63 and 0.77 < value.max() <= 0.8
     saturation = 1 - low / value
-    assert 0.199 <= saturation.min() < 0.21 and 0.39 < saturation.max() <= 0.401
+    assert 0.195 <= saturation.min() < 0.21 and 0.39 < saturation.max() <= 0.405  # to a byte
 
 
 def slow_blur(image: np.ndarray, deviation: float) -> np.ndarray:
@@ -152,7 +162,7 @@ def slow_blur(image: np.ndarray, deviation: float) -> np.ndarray:
     return out
 
 
-@every("by", [gaussian_blur.by_opencv, gaussian_blur.by_products])
+@every("by", [blur_by_opencv, gaussian_blur.by_products])
 def test_blur_is_the_weighted_mean(by: Callable[..., torch.Tensor]) -> None:
     images, deviations = pictures(4), torch.tensor([0.3, 1.0, 2.2, 0.0])
     seen = by(images, deviations, 9).numpy()

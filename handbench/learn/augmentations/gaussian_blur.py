@@ -7,10 +7,10 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from handbench.learn.augmentations.drawing import Selection, chance, change_drawn, check_probability, check_range, uniform
+from handbench.learn.augmentations.drawing import chance, change_drawn, check_probability, check_range, uniform
 from handbench.learn.threads import image_by_image
 
 PUBLISHED_WINDOW = 128.0  # pixels of the photograph in the window of a FreiHAND hand, which a view shows
@@ -66,24 +66,22 @@ class GaussianBlur:
         deviations = side * uniform(len(images), self.config.smallest, self.config.largest, generator)
         reach = max(1, math.ceil(4 * side * self.config.largest))
 
-        def blurred(some: Tensor, rows: Selection) -> Tensor:
-            by = by_opencv if some.device.type == "cpu" else by_products
-            return by(some, deviations[rows], reach)
-
-        return change_drawn(images, drawn, blurred)
+        if images.device.type == "cpu":
+            return by_opencv(images, drawn, deviations, reach)
+        return change_drawn(images, drawn, lambda some, rows: by_products(some, deviations[rows], reach))
 
 
 def by_opencv(
-    images: Float[Tensor, "batch 3 height width"], deviations: Float[Tensor, "batch"], reach: int
+    images: Float[Tensor, "batch 3 height width"], drawn: Bool[Tensor, "batch"], deviations: Float[Tensor, "batch"], reach: int
 ) -> Float[Tensor, "batch 3 height width"]:
-    """Blur on the CPU, image by image, each with a kernel no longer than its own deviation asks for."""
+    """Blur the drawn images on the CPU, each with a kernel no longer than its own deviation asks for."""
     numbers = deviations.tolist()
 
-    def blur(image: np.ndarray, place: int) -> np.ndarray:
+    def blur(image: np.ndarray, place: int) -> None:
         side = 2 * min(reach, math.ceil(4 * numbers[place])) + 1
-        return np.asarray(cv2.GaussianBlur(image, (side, side), max(numbers[place], SMALLEST)))
+        cv2.GaussianBlur(image, (side, side), max(numbers[place], SMALLEST), dst=image)
 
-    return image_by_image(images, blur)
+    return image_by_image(images, drawn, blur)
 
 
 def by_products(

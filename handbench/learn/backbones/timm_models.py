@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from handbench.errors import RecipeError
 from handbench.learn.backbones.weights import load_weights
+from handbench.normalising import normalised
 
 
 @functools.cache  # asking timm takes 70 ms, and a suite asks once a run
@@ -48,11 +49,11 @@ class TimmModel(nn.Module):
         self.width = int(getattr(self.model, "head_hidden_size", self.model.num_features))  # type: ignore[arg-type]
         settings = resolve_data_config({}, model=self.model)
         for name in ("mean", "std"):
-            self.register_buffer(name, torch.tensor(settings[name]).view(1, 3, 1, 1), persistent=False)
+            self.register_buffer(name, torch.tensor(settings[name]), persistent=False)
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch features"]:
         """Map RGB in [0, 1] to features."""
-        features: Tensor = self.model((images - self.get_buffer("mean")) / self.get_buffer("std"))
+        features: Tensor = self.model(normalised(images, self.get_buffer("mean"), self.get_buffer("std")))
         return features
 
 
