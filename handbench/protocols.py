@@ -4,14 +4,18 @@ Every class also holds a frozen dataclass `Config` (its hyper-parameters, each w
 argument; sizes known only at run time come as keywords.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
+import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from handbench.types import Evidence, Prediction, Sample, Score, Truth, Views
+
+Picture = UInt8[np.ndarray, "height width 3"]
+ByteChange = Callable[[Picture, int], None]  # changes an image, RGB, in place; the number says which of the drawn ones it is
 
 
 @runtime_checkable
@@ -94,6 +98,16 @@ class Filter(Protocol):
     def apply(
         self, images: Float[Tensor, "batch 3 height width"], generator: torch.Generator
     ) -> Float[Tensor, "batch 3 height width"]: ...
+
+
+@runtime_checkable
+class Bytewise(Protocol):
+    """What a filter that changes pixels one by one may offer too: the same change, drawn alike, of one image in bytes.
+
+    On a CPU it is made while the samples are still bytes in the core's own memory, which takes half the time.
+    """
+
+    def in_bytes(self, count: int, generator: torch.Generator) -> ByteChange: ...
 
 
 @runtime_checkable

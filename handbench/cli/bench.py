@@ -76,9 +76,9 @@ def metrics(rounds: int, hands: int, out: Path) -> None:
 @bench.command()
 @common_options
 @click.option("--data", "folder", type=click.Path(path_type=Path, exists=True), help="A folder of images; else rendered hands.")
-@click.option("--images", default=384, show_default=True, type=click.IntRange(16), help="JPEGs of 224 px that are read.")
+@click.option("--images", default=512, show_default=True, type=click.IntRange(16), help="JPEGs of 224 px that are read.")
 @click.option("--view", default=128, show_default=True, type=click.IntRange(16), help="Side of a view in pixels.")
-@click.option("--batch", default=64, show_default=True, type=click.IntRange(2), help="Images in a batch.")
+@click.option("--batch", default=128, show_default=True, type=click.IntRange(2), help="Images in a batch.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes that read, in every arm.")
 def pipeline(rounds: int, folder: Path | None, images: int, view: int, batch: int, workers: int, device: str, out: Path) -> None:
     """Two views of every image, from the pool and from JPEGs, to normalised batches; beside other people's pipelines."""
@@ -94,7 +94,8 @@ def pipeline(rounds: int, folder: Path | None, images: int, view: int, batch: in
     with tempfile.TemporaryDirectory() as scratch:
         made = arms(Setting(Path(scratch), images, view, batch, workers, where), folder)
         timings = interleave(made, rounds, warm=True)
-    title = f"bench pipeline: two views of {view} px from JPEGs of 224 px"
+    waiting = os.environ["OMP_WAIT_POLICY"].lower()
+    title = f"bench pipeline: two views of {view} px from JPEGs of 224 px, OMP_WAIT_POLICY={waiting}"
     _publish(title, "views a second", timings, where, out / "pipeline", claims(timings, view))
 
 

@@ -1,16 +1,17 @@
 """A sample in, a square crop about its hand out, with the one matrix that moves pixels, joints and camera alike.
 
 The nominal window is the square of side 1.25 times the box's longer side about the box's centre (without a box: the square of the
-image's longer side about its centre). The crop shows the window times `context`; outside the image it shows the image reflected,
-because black corners would betray where the hand lay in the photograph.
+image's longer side about its centre). The crop shows the window times `context`, to the nearest whole pixels of the image, as the
+matrix says; outside the image it shows the image reflected, because black corners would betray where the hand lay.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+import torch.nn.functional as functional
 from jaxtyping import Bool, Float, Int, UInt8
-from PIL import Image
 
 from handbench.errors import UnreadableSample
 from handbench.types import Sample
@@ -33,11 +34,22 @@ class Crop:
 
 @dataclass(frozen=True)
 class Square:
-    """A square region of an image, in its pixels: centre and side."""
+    """A square of whole pixels of an image: the left upper one, which may lie outside, and how many there are to a side."""
 
-    x: float
-    y: float
-    side: float
+    left: int
+    top: int
+    side: int
+
+    @classmethod
+    def about(cls, x: float, y: float, side: float) -> "Square":
+        """The one nearest to a square with that centre and side.
+
+        Example:
+            >>> Square.about(30.2, 20.0, 39.7)
+            Square(left=10, top=0, side=40)
+        """
+        whole = max(round(side), 1)
+        return cls(round(x - whole / 2), round(y - whole / 2), whole)
 
 
 def crop(sample: Sample, side: int, context: float) -> Crop:
@@ -71,43 +83,41 @@ def square(sample: Sample, context: float) -> Square:
     """
     height, width = sample.image.shape[:2]
     if sample.box is None:
-        return Square(width / 2, height / 2, max(width, height) * context)
+        return Square.about(width / 2, height / 2, max(width, height) * context)
     x, y, w, h = sample.box
     if not all(math.isfinite(number) for number in sample.box) or w <= 0 or h <= 0:
         raise UnreadableSample(sample.key, f"its box {sample.box} has no area")
     if x >= width or y >= height or x + w <= 0 or y + h <= 0:
         raise UnreadableSample(sample.key, f"its box {sample.box} lies outside the image of {width} x {height} pixels")
-    return Square(x + w / 2, y + h / 2, MARGIN * max(w, h) * context)
+    return Square.about(x + w / 2, y + h / 2, MARGIN * max(w, h) * context)
 
 
 def matrix(region: Square, side: int) -> Float[np.ndarray, "3 3"]:
     """The matrix that takes pixels of the source to pixels of a crop of the region.
 
     Example:
-        >>> matrix(Square(30.0, 20.0, 40.0), 80).tolist()
+        >>> matrix(Square(10, 0, 40), 80).tolist()
         [[2.0, 0.0, -20.0], [0.0, 2.0, 0.0], [0.0, 0.0, 1.0]]
     """
     zoom = side / region.side
-    return np.array([[zoom, 0, side / 2 - zoom * region.x], [0, zoom, side / 2 - zoom * region.y], [0, 0, 1]])
+    return np.array([[zoom, 0, zoom * -region.left], [0, zoom, zoom * -region.top], [0, 0, 1]])
 
 
 def _resampled(image: UInt8[np.ndarray, "height width 3"], region: Square, side: int) -> UInt8[np.ndarray, "side side 3"]:
     """Resize a region to side x side: cubic, and widened against aliasing where it shrinks."""
     height, width = image.shape[:2]
-    left, top = region.x - region.side / 2, region.y - region.side / 2
-    right, bottom = left + region.side, top + region.side
-    if (left, top, right, bottom) == (0, 0, side, side) and image.shape == (side, side, 3):
-        return image
+    left, top, right, bottom = region.left, region.top, region.left + region.side, region.top + region.side
     if left < 0 or top < 0 or right > width or bottom > height:
-        reach = math.ceil(2 * max(1.0, region.side / side))  # the cubic's support, so that the fill enters as real pixels do
-        first_x, first_y = math.floor(left) - reach, math.floor(top) - reach
-        columns = reflected(np.arange(first_x, math.ceil(right) + reach), width)
-        rows = reflected(np.arange(first_y, math.ceil(bottom) + reach), height)
-        image = np.take(np.take(image, rows, axis=0), columns, axis=1)
-        left, top, right, bottom = left - first_x, top - first_y, right - first_x, bottom - first_y
-    whole = Image.fromarray(np.ascontiguousarray(image))
-    small = whole.resize((side, side), Image.Resampling.BICUBIC, box=(left, top, right, bottom), reducing_gap=3.0)
-    return np.asarray(small, np.uint8)
+        columns, rows = reflected(np.arange(left, right), width), reflected(np.arange(top, bottom), height)
+        part = np.take(np.take(image, rows, axis=0), columns, axis=1)
+    else:
+        part = image[top:bottom, left:right]
+    if region.side == side:
+        return part
+    # Torch's kernel gives Pillow's pixels and takes a quarter of the time.
+    pixels = torch.from_numpy(part.copy()).permute(2, 0, 1)[None]
+    small = functional.interpolate(pixels, (side, side), mode="bicubic", antialias=True)
+    return np.asarray(small[0].permute(1, 2, 0).contiguous().numpy(), np.uint8)
 
 
 def reflected(indices: Int[np.ndarray, "places"], length: int) -> Int[np.ndarray, "places"]:

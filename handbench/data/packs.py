@@ -20,7 +20,7 @@ from handbench.errors import DataError
 from handbench.files import write_text
 from handbench.types import Labels
 
-FORMAT = 2
+FORMAT = 3
 PIXELS, LABELS = "pixels.u8", "labels.npz"
 BLOCK = 4 * 2**20
 SAMPLED_BLOCKS = 16  # read at every opening: 64 MB, a twentieth of a second; smaller packs are checked whole

@@ -8,6 +8,8 @@ import threading
 
 import torch
 
+from handbench import devices
+
 
 def cores() -> int:
     """Cores this process may use."""
@@ -17,6 +19,7 @@ def cores() -> int:
 def settle_worker() -> None:
     """Set a fresh process up: one thread (two on a busy machine cost 20 times), no Ctrl-C, and no life after its parent's."""
     torch.set_num_threads(1)
+    devices.keep_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -4,6 +4,8 @@ Both take bilinear samples at pixel centres and treat what lies outside a crop a
 would skip pixels; it is sampled from the crop averaged over 2x2, 4x4 or 8x8 pixels, so that what is left to shrink is at most 2x.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from handbench.geometry import inverse, move
 from handbench.learn.threads import in_threads
+from handbench.protocols import ByteChange
 from handbench.settings import Fill
 
 LEVELS = 3  # of averaged crops: views that shrink up to 16 times are filtered fully
@@ -25,6 +28,7 @@ def resample(
     size: int,
     fill: Fill = "reflect",
     colour: Float[Tensor, "views batch 3 4"] | None = None,
+    changes: Sequence[ByteChange] = (),
 ) -> Float[Tensor, "views batch 3 size size"]:
     """Resample every crop under each of its affine warps, and recolour the samples on the way.
 
@@ -34,12 +38,14 @@ def resample(
         size: side of a view in pixels.
         fill: what lies outside a crop: its reflection, black or mid-grey.
         colour: maps of RGB in [0, 1], the last column being added; results are clipped.
+        changes: made after that in bytes, on a CPU only; the image of view v and row r is number v * batch + r.
 
     Returns:
         RGB in [0, 1]; from OpenCV in steps of 1/255, channels last in memory.
     """
-    by = by_opencv if images.device.type == "cpu" else by_torch
-    return by(images, warps, size, fill, colour)
+    if images.device.type == "cpu":
+        return by_opencv(images, warps, size, fill, colour, changes)
+    return by_torch(images, warps, size, fill, colour)
 
 
 def by_opencv(
@@ -48,6 +54,7 @@ def by_opencv(
     size: int,
     fill: Fill = "reflect",
     colour: Float[Tensor, "views batch 3 4"] | None = None,
+    changes: Sequence[ByteChange] = (),
 ) -> Float[Tensor, "views batch 3 size size"]:
     """`resample` on the CPU, image by image, in bytes until the end, so that an image stays in the core's own memory.
 
@@ -72,9 +79,11 @@ def by_opencv(
                 matrix = matrices[view, row]
                 cv2.warpAffine(source, matrix, (size, size), warped[view], cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, *border)
             cv2.cvtColor(warped.reshape(-1, size, 4), cv2.COLOR_RGBA2RGB, rgb.reshape(-1, size, 3))
-            if colours is not None:
-                for view in range(views):
+            for view in range(views):
+                if colours is not None:
                     cv2.transform(rgb[view], colours[view, row], rgb[view])
+                for change in changes:
+                    change(rgb[view], view * count + row)
             np.multiply(rgb, np.float32(1 / 255), out=made[:, row])
 
     in_threads(count, work)

@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from handbench.protocols import ByteChange
+
 Image = Float[np.ndarray, "height width 3"]
 
 
@@ -57,6 +59,19 @@ def image_by_image(
 
     in_threads(len(places), work)
     return seen.movedim(-1, 1)
+
+
+def bytes_by_image(
+    images: Float[Tensor, "batch 3 height width"], drawn: Bool[Tensor, "batch"], change: ByteChange
+) -> Float[Tensor, "batch 3 height width"]:
+    """As `image_by_image`, by a function that takes bytes; images are in [0, 1]."""
+
+    def changed(image: Image, place: int) -> None:
+        pixels = np.asarray(cv2.convertScaleAbs(image, alpha=255), np.uint8)
+        change(pixels, place)
+        np.multiply(pixels, np.float32(1 / 255), out=image)
+
+    return image_by_image(images, drawn, changed)
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """Views: a batch of packed crops and a list of augmentations in; warped, recoloured images and their warps out.
 
 Warps compose to one matrix per view and the pixels are sampled once; colours listed before any filter are applied while
-sampling. Parameters are drawn on the generator's device, which should be the batch's: nothing then waits for the host. The same
-key gives the same views on one kind of device.
+sampling, and so, on a CPU, are filters that work in bytes. Parameters are drawn on the generator's device, which should be the
+batch's: nothing then waits for the host. The same key gives the same views on one kind of device.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from handbench.geometry import in_full_precision, pixel_from_window, window_from_pixel
 from handbench.learn.resampling import apply_colour, resample
-from handbench.protocols import Augmentation
+from handbench.protocols import Augmentation, Bytewise
 from handbench.settings import Fill
 from handbench.streams import seed_of
 from handbench.types import Batch, Views
@@ -50,8 +50,11 @@ def make_views(
         first = list(takewhile(lambda augmentation: augmentation.kind == "colour", appearance))
         colour = _colour(first, drawn, generator)
         colour = None if colour is None else colour.to(frame.device).unflatten(0, (count, -1))
-        images = resample(batch.images, warps, size, fill, colour)
-        images = recolour(images.flatten(0, 1), appearance[len(first) :], generator).unflatten(0, (count, -1))
+        others = appearance[len(first) :]
+        bytewise = list(takewhile(lambda one: isinstance(one, Bytewise), others)) if frame.device.type == "cpu" else []
+        changes = [one.in_bytes(drawn, generator) for one in bytewise]  # type: ignore[attr-defined]
+        images = resample(batch.images, warps, size, fill, colour, changes)
+        images = recolour(images.flatten(0, 1), others[len(bytewise) :], generator).unflatten(0, (count, -1))
     return Views(images, warps, frame, batch.targets)
 
 

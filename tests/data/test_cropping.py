@@ -1,9 +1,12 @@
 """One matrix for pixels, joints and camera; no black outside the image; no aliasing when it shrinks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from handbench.data.cropping import crop, crop_mask, reflected, square
+from handbench.data.cropping import Square, crop, crop_mask, reflected, square
 from handbench.errors import UnreadableSample
 from handbench.types import Sample
 
@@ -24,8 +27,18 @@ def test_whole_image_of_the_right_size_is_itself() -> None:
 def test_window_is_a_quarter_larger_than_the_box_and_the_crop_larger_by_the_context() -> None:
     sample = Sample("x", ramp(200, 100), box=(60.0, 20.0, 40.0, 30.0))
     region = square(sample, 1.2)
-    assert (region.x, region.y, region.side) == (80.0, 35.0, pytest.approx(60.0))
-    assert square(Sample("x", ramp(200, 100)), 1.0).side == 200
+    assert region == Square(50, 5, 60)
+    assert square(Sample("x", ramp(200, 100)), 1.0) == Square(0, -50, 200)
+    assert square(replace(sample, box=(60.3, 20.4, 40.2, 30.0)), 1.2) == Square(50, 5, 60)  # to whole pixels
+    assert square(replace(sample, box=(60.0, 20.0, 0.1, 0.1)), 1.2).side == 1
+
+
+@pytest.mark.parametrize("side", [24, 100, 230])
+def test_pixels_are_pillows(side: int) -> None:
+    """Cubic, and widened where it shrinks: as Pillow resizes."""
+    image = np.random.default_rng(0).integers(0, 256, (160, 160, 3), np.uint8)
+    expected = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    assert np.abs(crop(Sample("x", image), side, 1.0).image.astype(int) - np.asarray(expected)).max() <= 1
 
 
 def test_whole_pixels_are_copied_exactly() -> None:

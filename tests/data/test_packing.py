@@ -169,7 +169,7 @@ pack(Stuck(Drawn.Config(), "none"), "drawn", 24, Cache(Path({str(cache.folder)!r
     [
         (lambda folder: (folder / "manifest.json").unlink(), "its manifest.json is missing or unreadable"),
         (lambda folder: (folder / "manifest.json").write_text("{"), "its manifest.json is missing or unreadable"),
-        (lambda folder: (folder / "manifest.json").write_text('{"format": 2}'), "does not agree with its own checksum"),
+        (lambda folder: (folder / "manifest.json").write_text('{"format": 3}'), "does not agree with its own checksum"),
         (
             lambda folder: edit(folder / "manifest.json", '"context": 1.2', '"context": 1.3'),
             "does not agree with its own checksum",

@@ -26,6 +26,7 @@ from handbench.learn.augmentations.scale import Scale
 from handbench.learn.augmentations.sobel import Sobel, edges
 from handbench.learn.augmentations.solarize import Solarize
 from handbench.learn.augmentations.translate import Translate
+from handbench.learn.threads import bytes_by_image
 
 WARPS = (Rotate, Translate, Scale, Flip, RandomResizedCrop)
 FILTERS = (HsvJitter, GaussianBlur, GaussianNoise, CutOut, Sobel, Solarize)
@@ -114,7 +115,8 @@ def slow_hsv(pixel: np.ndarray, factors: np.ndarray) -> tuple[float, ...]:
 
 
 def hsv_by_opencv(images: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
-    return hsv_jitter.by_opencv(images, torch.ones(len(images), dtype=torch.bool), factors)
+    every = torch.ones(len(images), dtype=torch.bool)
+    return bytes_by_image(images, every, hsv_jitter.by_opencv(every, factors))
 
 
 def blur_by_opencv(images: torch.Tensor, deviations: torch.Tensor, reach: int) -> torch.Tensor:

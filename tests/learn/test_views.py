@@ -18,6 +18,7 @@ from handbench.learn.augmentations.scale import Scale
 from handbench.learn.augmentations.translate import Translate
 from handbench.plugins import discover
 from handbench.pose.lifting import lift
+from handbench.protocols import Augmentation
 from handbench.types import Batch, Targets, to_device
 
 SIDE, WINDOW, VIEW = 96, 80.0, 64
@@ -319,6 +320,19 @@ def test_a_key_gives_its_views_whatever_the_number_of_threads(monkeypatch: pytes
         batch = batch_of(crops)
         seen.append(views.make_views(batch, drawn, 2, VIEW, views.generator_of(batch, 5, "views", 0)).images)
     assert torch.equal(seen[0], seen[1])
+
+
+@pytest.mark.parametrize("before", [(), (ColorJitter(ColorJitter.Config()),)])
+def test_a_filter_in_bytes_changes_what_it_would_change_afterwards(before: tuple[Augmentation, ...]) -> None:
+    crops = torch.randint(0, 256, (5, SIDE, SIDE, 3), generator=torch.Generator().manual_seed(17), dtype=torch.uint8)
+    jitter = HsvJitter(HsvJitter.Config(hue=(0.2, 1.8), probability=0.7))
+    random = views.generator_of(batch_of(crops), 6)
+    plain = views.make_views(batch_of(crops), before, 2, VIEW, random)
+    expected = jitter.apply(plain.images.flatten(0, 1), random).unflatten(0, (2, -1))
+    seen = views.make_views(batch_of(crops), [*before, jitter], 2, VIEW, views.generator_of(batch_of(crops), 6))
+    assert torch.equal(seen.images, expected)
+    changed = seen.images != views.make_views(batch_of(crops), before, 2, VIEW, views.generator_of(batch_of(crops), 6)).images
+    assert 0 < changed.flatten(2).any(-1).sum() < 10
 
 
 @pytest.mark.gpu

@@ -6,11 +6,12 @@ from typing import ClassVar
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from handbench.learn.augmentations.drawing import chance, change_drawn, check_probability, check_range, uniform
-from handbench.learn.threads import image_by_image
+from handbench.learn.threads import bytes_by_image
+from handbench.protocols import ByteChange, Picture
 
 Range = tuple[float, float]
 
@@ -64,37 +65,40 @@ class HsvJitter:
     def apply(
         self, images: Float[Tensor, "batch 3 height width"], generator: torch.Generator
     ) -> Float[Tensor, "batch 3 height width"]:
-        """Recolour the drawn images."""
-        config, count = self.config, len(images)
-        drawn = chance(count, config.probability, generator)
-        factors = torch.stack(
-            [uniform(count, *span, generator) for span in (config.hue, config.saturation, config.value, config.offset)]
-        )
+        """Recolour the drawn images; on a CPU in bytes."""
+        drawn, factors = self._draw(len(images), generator)
         if images.device.type == "cpu":
-            return by_opencv(images, drawn, factors)
+            return bytes_by_image(images, drawn, by_opencv(drawn, factors))
         return change_drawn(images, drawn, lambda some, rows: by_torch(some, factors[:, rows]))
 
+    def in_bytes(self, count: int, generator: torch.Generator) -> ByteChange:
+        """Draw for `count` images, each of which is then recoloured by (image, its number)."""
+        drawn, factors = self._draw(count, generator)
+        return by_opencv(drawn, factors)
 
-def by_opencv(
-    images: Float[Tensor, "batch 3 height width"], drawn: Bool[Tensor, "batch"], factors: Float[Tensor, "4 batch"]
-) -> Float[Tensor, "batch 3 height width"]:
-    """Recolour the drawn images on the CPU, in bytes, by the factors of hue, saturation, value and the value's offset."""
-    changed = _tables(factors)
-
-    def jitter(image: np.ndarray, place: int) -> None:
-        hsv = cv2.cvtColor(cv2.convertScaleAbs(image, alpha=255), cv2.COLOR_RGB2HSV_FULL)
-        rgb = cv2.cvtColor(cv2.LUT(hsv, changed[place]), cv2.COLOR_HSV2RGB_FULL)
-        np.multiply(rgb, np.float32(1 / 255), out=image)
-
-    return image_by_image(images, drawn, jitter)
+    def _draw(self, count: int, generator: torch.Generator) -> tuple[Bool[Tensor, "count"], Float[Tensor, "4 count"]]:
+        """Which images change, and the factors of hue, saturation and value and the value's offset."""
+        config = self.config
+        drawn = chance(count, config.probability, generator)
+        spans = (config.hue, config.saturation, config.value, config.offset)
+        return drawn, torch.stack([uniform(count, *span, generator) for span in spans])
 
 
-def _tables(factors: Float[Tensor, "4 batch"]) -> UInt8[np.ndarray, "batch 1 256 3"]:
-    """What becomes of each byte of hue, of which 256 make the circle, saturation and value."""
-    hue, saturation, value, offset = factors[..., None]
-    byte = torch.arange(256.0)
-    kept = [(saturation * byte).clamp(0, 255), (value * byte + 255 * offset).clamp(0, 255)]
-    return torch.stack([(hue * byte).round() % 256, *kept], -1).round().byte()[:, None].numpy()
+def by_opencv(drawn: Bool[Tensor, "count"], factors: Float[Tensor, "4 count"]) -> ByteChange:
+    """The change of one image in place, hue, saturation and value being bytes; 256 hues make the circle."""
+    chosen, by_hue = drawn.tolist(), factors[0].tolist()
+    scaled = torch.cat([factors[:3].T.diag_embed(), (255 * factors[3:] * torch.tensor([[0.0], [0.0], [1.0]])).T[..., None]], -1)
+    matrices = scaled.double().numpy()
+
+    def jitter(image: Picture, number: int) -> None:
+        if chosen[number]:
+            hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
+            changed = cv2.transform(hsv, matrices[number])
+            if by_hue[number] > 1:  # beyond the circle it starts again
+                changed[..., 0] = np.rint(by_hue[number] * np.arange(256)).astype(np.uint8)[hsv[..., 0]]
+            cv2.cvtColor(changed, cv2.COLOR_HSV2RGB_FULL, dst=image)
+
+    return jitter
 
 
 def by_torch(
