@@ -114,7 +114,7 @@ def code_of(*owners: object) -> str:
     """A digest of the code behind classes or modules, so that changed code makes new keys.
 
     What counts is the source of the module that defines each, and of the modules of the same package that it takes functions
-    and classes from, and so on.
+    and classes from, and so on. What was typed at a prompt or in a notebook has no file, and counts for nothing.
     """
     modules = [owner if isinstance(owner, ModuleType) else sys.modules[getattr(owner, "__module__", "")] for owner in owners]
     found: dict[str, ModuleType] = {}
@@ -123,7 +123,8 @@ def code_of(*owners: object) -> str:
         if module.__name__ not in found:
             found[module.__name__] = module
             modules += _taken_from(module)
-    sources = [Path(str(module.__file__)).read_bytes() for _, module in sorted(found.items())]
+    files = [getattr(module, "__file__", None) for _, module in sorted(found.items())]
+    sources = [Path(file).read_bytes() for file in files if file]
     return hashlib.blake2b(b"".join(sources), digest_size=10).hexdigest()
 
 

@@ -60,6 +60,8 @@ def coerce(value: Any, wanted: Any, where: str) -> Any:
         >>> coerce([1, 2], tuple[float, ...], "x"), coerce("a", typing.Literal["a", "b"], "x")
         ((1.0, 2.0), 'a')
     """
+    if type(value) is wanted:
+        return value
     origin, arguments = typing.get_origin(wanted), typing.get_args(wanted)
     if origin is typing.Literal:
         return _literal(value, arguments, where)

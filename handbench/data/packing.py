@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from handbench.checkpoints import code_of
 from handbench.data import table
 from handbench.data.cache import PARTIAL, Cache, NoRoom, default_cache
 from handbench.data.cropping import crop, matrix, square
@@ -111,8 +112,8 @@ def pack(
 
 
 def pack_key(dataset: Dataset, name: str, side: int, fingerprint: str) -> str:
-    """Name a pack by all that its pixels and labels depend on."""
-    facts = [FORMAT, name, side, fingerprint, dataset.context, len(dataset), config_of(dataset)]
+    """Name a pack by all that its pixels and labels depend on, the code that reads them included."""
+    facts = [FORMAT, name, side, fingerprint, dataset.context, len(dataset), config_of(dataset), code_of(type(dataset))]
     content = json.dumps(facts, sort_keys=True, default=str)
     return f"{re.sub(r'[^A-Za-z0-9_-]', '_', name)}-{side}px-{hashlib.blake2b(content.encode(), digest_size=6).hexdigest()}"
 

@@ -1,5 +1,6 @@
 """A pack holds what the dataset gives, is made once, and is never half there."""
 
+import importlib
 import json
 import logging
 import os
@@ -130,6 +131,22 @@ def test_failure_leaves_nothing_behind(cache: Cache, monkeypatch: pytest.MonkeyP
     assert cache.entries() == []
 
 
+def test_changed_code_of_a_dataset_makes_another_pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    source = tmp_path / "brighter_hands.py"
+    source.write_text("from fixtures import Drawn\n\nclass Brighter(Drawn):\n    pass\n")
+    owner = importlib.import_module("brighter_hands").Brighter
+
+    def key() -> str:
+        dataset = owner(Drawn.Config())
+        return packing.pack_key(dataset, "drawn", 24, dataset.fingerprint())
+
+    before = key()
+    assert key() == before
+    edit(source, "    pass", "    brightness = 2")
+    assert key() != before
+
+
 def test_killed_packing_is_started_again(tmp_path: Path, cache: Cache) -> None:
     script = f"""
 import time
@@ -138,14 +155,16 @@ from fixtures import Drawn
 from handbench.data.cache import Cache
 from handbench.data.packing import pack
 
-class Stuck(Drawn):
-    def __getitem__(self, index):
-        if index == 18:
-            print("stuck", flush=True)
-            time.sleep(60)
-        return super().__getitem__(index)
+read = Drawn.__getitem__
 
-pack(Stuck(Drawn.Config(), "none"), "drawn", 24, Cache(Path({str(cache.folder)!r}), 10**9))
+def stuck(self, index):
+    if index == 18:
+        print("stuck", flush=True)
+        time.sleep(60)
+    return read(self, index)
+
+Drawn.__getitem__ = stuck
+pack(Drawn(Drawn.Config(), "none"), "drawn", 24, Cache(Path({str(cache.folder)!r}), 10**9))
 """
     path = os.pathsep.join([str(Path(packing.__file__).parents[2]), str(Path(__file__).parents[1])])
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path})

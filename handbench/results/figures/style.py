@@ -16,6 +16,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from handbench.results.figures.tips import TIPS, with_tips
 
@@ -143,6 +144,9 @@ def tell(artist: Artist, texts: str | Sequence[str]) -> None:
 
 def files_of(made: Figure, name: str, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
     """The figure as files `NAME.FORMAT`; the caller stands within `rules()`."""
+    for text in made.findobj(Text):
+        if hasattr(text, "set_fontfeatures"):  # matplotlib 3.11: its ligatures would be a second font in every PDF
+            text.set_fontfeatures(["-liga"])
     made.draw_without_rendering()  # which lays it out; once is enough for all formats
     made.set_layout_engine(None)
     return {f"{name}.{kind}": _saved(made, name, kind) for kind in formats}

@@ -64,8 +64,8 @@ class Page:
 
     def render(self, evidence: Evidence) -> Mapping[str, bytes]:
         """Make "page.html", UTF-8, and "figures/NAME.pdf", ".svg" and ".png"."""
-        ordered = sorted(evidence.records, key=lambda record: (record["id"], record["created"]))
-        evidence = replace(evidence, records=tuple(ordered))
+        ordered = tuple(sorted(evidence.records, key=lambda record: (record["id"], record["created"])))
+        evidence = evidence if ordered == evidence.records else replace(evidence, records=ordered)
         drawn = gallery(evidence)
         files = {name: content for drawing in drawn.drawings for name, content in drawing.files.items()}
         return {"page.html": _page(evidence, drawn).encode(), **files}

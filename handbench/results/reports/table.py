@@ -87,13 +87,9 @@ def _section(scores: Frame) -> list[str]:
     telling = _telling_keys(runs)
     first = runs.iloc[0]
     parts = ["All runs: " + ", ".join(f"{_label(name)} {_setting(name, first[name])}" for name in shared) + "."] if shared else []
-    parts.append(
-        _markdown(
-            [_run_row(run, shown, telling) for _, run in scores.groupby(["run", "objective"], sort=False)], _columns(scores)
-        )
-    )
-    groups = [group for _, group in scores.groupby(GROUP, sort=False)]
-    if any(group.seed.nunique() > 1 for group in groups):
+    parts.append(_markdown([_run_row(run, shown, telling) for run in _groups(scores, ["run", "objective"])], _columns(scores)))
+    groups = _groups(scores, GROUP)
+    if any(len({score.seed for score in group}) > 1 for group in groups):
         parts.append("Mean ± standard deviation over seeds:")
         parts.append(_markdown([_mean_row(group, shown, telling) for group in groups], _columns(scores)))
     return [*parts, "\n".join(_legend(column, part) for column, part in scores.groupby("column", sort=False))]
@@ -109,32 +105,39 @@ def _telling_keys(runs: Frame) -> list[str]:
     return list(telling)
 
 
-def _run_row(scores: Frame, shown: Sequence[str], telling: Sequence[str]) -> dict[str, str]:
+def _groups(scores: Frame, names: Sequence[str]) -> list[list[Any]]:
+    """Rows that are alike in the named columns, in their order; pandas takes far longer for thousands of groups of a few rows."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for key, row in zip(zip(*(scores[name] for name in names), strict=True), scores.itertuples(), strict=True):
+        found.setdefault(key, []).append(row)
+    return list(found.values())
+
+
+def _run_row(scores: Sequence[Any], shown: Sequence[str], telling: Sequence[str]) -> dict[str, str]:
     """One line of the table of runs."""
-    cells = _setting_cells(scores, shown, telling) | {"seed": str(scores.seed.iloc[0])}
+    cells = _setting_cells(scores[0], shown, telling) | {"seed": str(scores[0].seed)}
     found: dict[str, list[str]] = {}
-    numbers = (scores[name] for name in ("column", "value", "spread", "unit", "excluded"))
-    for column, *number in zip(*numbers, strict=True):  # grouping by pandas takes a hundred times as long for a few rows
-        found.setdefault(column, []).append(_cell(*number))
-    return cells | {column: " / ".join(texts) for column, texts in found.items()} | {"run": scores.run.iloc[0]}
+    for score in scores:
+        found.setdefault(score.column, []).append(_cell(score.value, score.spread, score.unit, score.excluded))
+    return cells | {column: " / ".join(texts) for column, texts in found.items()} | {"run": scores[0].run}
 
 
-def _mean_row(scores: Frame, shown: Sequence[str], telling: Sequence[str]) -> dict[str, str]:
+def _mean_row(scores: Sequence[Any], shown: Sequence[str], telling: Sequence[str]) -> dict[str, str]:
     """One line of the table of means; a single seed has no deviation."""
-    seeds = sorted(scores.seed.unique())
-    cells = _setting_cells(scores, shown, telling) | {"seeds": f"{len(seeds)} ({', '.join(map(str, seeds))})"}
+    seeds = sorted({score.seed for score in scores})
+    cells = _setting_cells(scores[0], shown, telling) | {"seeds": f"{len(seeds)} ({', '.join(map(str, seeds))})"}
     found: dict[tuple[str, str], list[float]] = {}
-    for column, unit, value in zip(scores.column, scores.unit, scores.value, strict=True):
-        found.setdefault((column, unit), []).append(value)
+    for score in scores:
+        found.setdefault((score.column, score.unit), []).append(score.value)
     for (column, unit), values in found.items():
         deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
         cells[column] = _plus_minus(float(np.mean(values)), deviation, unit)
     return cells
 
 
-def _setting_cells(scores: Frame, shown: Sequence[str], telling: Sequence[str]) -> dict[str, str]:
-    first, recipe = scores.iloc[0], json.loads(scores.recipe.iloc[0])
-    return {_label(name): _setting(name, first[name]) for name in shown} | {key: recipe.get(key, "") for key in telling}
+def _setting_cells(score: Any, shown: Sequence[str], telling: Sequence[str]) -> dict[str, str]:
+    recipe = json.loads(score.recipe) if telling else {}
+    return {_label(name): _setting(name, getattr(score, name)) for name in shown} | {key: recipe.get(key, "") for key in telling}
 
 
 def _cell(value: float, spread: float | None, unit: str, excluded: int) -> str:
