@@ -3,8 +3,8 @@
     python tools/kill_and_repeat.py SUITE FOLDER [--kills 10] [--seed 0] [-- OPTIONS OF handbench ablate]
 
 Each attempt is a fork of a process that has imported everything, so that the moments fall into the work rather than into imports.
-The moments are drawn so that the kills spread over the whole work. Alike: the same runs with the same scores and notes, the same
-suite.json, and the same tables. Exit code 1 where something differs.
+An attempt that ends before its moment is no kill: what it left is compared, and a new folder begun, until all kills were done.
+Alike: the same runs with the same scores and notes, the same suite.json and the same tables. Exit code 1 where something differs.
 """
 
 import argparse
@@ -85,19 +85,25 @@ def check(suite: str, folder: Path, kills: int, seed: int, options: Sequence[str
         return [f"the undisturbed run failed: {folder / 'undisturbed' / 'log.txt'}"]
     took, moments = time.monotonic() - started, random.Random(seed)
     print(f"undisturbed: {took:.1f} s")
-    wrong, killed = [], 0
-    while killed < kills:
-        moment = moments.uniform(0.05, max(0.6 * took, 2 * took / (kills + 1)))
-        before = finished(folder / "killed")
-        code = attempt(suite, folder / "killed", options, moment)
-        after = finished(folder / "killed")
-        print(f"{'killed' if code is None else f'ended with {code}'} after {moment:.2f} s: {len(after)} runs and stages finished")
-        wrong += [f"done again: {path}" for path, when in before.items() if after.get(path) != when]
-        killed += 1
-    if attempt(suite, folder / "killed", options, None) != 0:
-        wrong.append(f"the repeated run failed: {folder / 'killed' / 'log.txt'}")
-    one, other = outcome(folder / "undisturbed"), outcome(folder / "killed")
-    return wrong + [f"differs: {name}" for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+    expected, wrong, killed, number = outcome(folder / "undisturbed"), [], 0, 0
+    while True:
+        number += 1
+        place, code = folder / f"killed-{number}", None
+        while code is None:
+            moment = moments.uniform(0.05, took) if killed < kills else None
+            before = finished(place)
+            code = attempt(suite, place, options, moment)
+            after = finished(place)
+            killed += code is None
+            if code is None:
+                print(f"killed after {moment:.2f} s: {len(after)} runs and stages finished")
+            wrong += [f"done again: {path}" for path, when in before.items() if after.get(path) != when]
+        if code != 0:
+            return [*wrong, f"the repeated run failed: {place / 'log.txt'}"]
+        seen = outcome(place)
+        wrong += [f"differs: {place / name}" for name in sorted({*expected, *seen}) if expected.get(name) != seen.get(name)]
+        if killed == kills:
+            return wrong
 
 
 def command() -> None:

@@ -1,8 +1,7 @@
 """A sample in, a square crop about its hand out, with the one matrix that moves pixels, joints and camera alike.
 
 The nominal window is the square of side 1.25 times the box's longer side about the box's centre (without a box: the square of the
-image's longer side about its centre). The crop shows the window times `context`, to the nearest whole pixels of the image, as the
-matrix says; outside the image it shows the image reflected, because black corners would betray where the hand lay.
+image's longer side about its centre). The crop shows the window times `context`, in whole pixels of the image, as the matrix says; outside the image it shows the image reflected, because black corners would betray where the hand lay.
 """
 
 import math
@@ -42,14 +41,16 @@ class Square:
 
     @classmethod
     def about(cls, x: float, y: float, side: float) -> "Square":
-        """The one nearest to a square with that centre and side.
+        """The one nearest to a square with that centre and side, among those whose mirror image is a square of whole pixels too.
 
         Example:
-            >>> Square.about(30.2, 20.0, 39.7)
-            Square(left=10, top=0, side=40)
+            >>> Square.about(30.2, 20.0, 39.7), Square.about(30.5, 20.0, 39.7)
+            (Square(left=10, top=0, side=40), Square(left=11, top=0, side=39))
         """
-        whole = max(round(side), 1)
-        return cls(round(x - whole / 2), round(y - whole / 2), whole)
+        twice = round(2 * x)
+        odd = twice % 2
+        whole = max(2 * round((side - odd) / 2) + odd, 2 - odd)
+        return cls((twice - whole) // 2, round(y - whole / 2), whole)
 
 
 def crop(sample: Sample, side: int, context: float) -> Crop:

@@ -241,4 +241,4 @@ def test_a_suite_killed_at_random_moments_ends_as_an_undisturbed_one(tmp_path: P
     outcome = subprocess.run(command, capture_output=True, text=True, timeout=300)
     logs = "".join(path.read_text()[-3000:] for path in (tmp_path / "trial").glob("*/log.txt"))
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr + logs
-    assert outcome.stdout.count("killed after") >= 2 and "ended as the undisturbed one" in outcome.stdout
+    assert outcome.stdout.count("killed after") == 3 and "ended as the undisturbed one" in outcome.stdout

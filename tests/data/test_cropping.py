@@ -29,8 +29,19 @@ def test_window_is_a_quarter_larger_than_the_box_and_the_crop_larger_by_the_cont
     region = square(sample, 1.2)
     assert region == Square(50, 5, 60)
     assert square(Sample("x", ramp(200, 100)), 1.0) == Square(0, -50, 200)
-    assert square(replace(sample, box=(60.3, 20.4, 40.2, 30.0)), 1.2) == Square(50, 5, 60)  # to whole pixels
-    assert square(replace(sample, box=(60.0, 20.0, 0.1, 0.1)), 1.2).side == 1
+    assert square(replace(sample, box=(60.3, 20.4, 40.2, 30.0)), 1.2) == Square(50, 5, 61)  # to whole pixels
+    assert square(replace(sample, box=(60.0, 20.0, 0.1, 0.1)), 1.2).side == 2
+    assert square(replace(sample, box=(60.5, 20.0, 0.1, 0.1)), 1.2).side == 1
+
+
+@pytest.mark.parametrize("x", [60.0, 60.3, 60.25, 60.5, 60.75, 61.0])
+@pytest.mark.parametrize("width", [39.0, 40.4, 41.0])
+def test_the_square_of_a_mirrored_hand_is_the_mirrored_square(x: float, width: float) -> None:
+    sample = Sample("x", ramp(200, 100), box=(x, 20.0, width, 30.0))
+    mirrored = replace(sample, box=(200 - x - width, 20.0, width, 30.0))
+    one, other = square(sample, 1.2), square(mirrored, 1.2)
+    assert (200 - one.left - one.side, one.top, one.side) == (other.left, other.top, other.side)
+    assert abs(one.left + one.side / 2 - x - width / 2) <= 0.25 and abs(one.side - 1.5 * width) <= 1
 
 
 @pytest.mark.parametrize("side", [24, 100, 230])

@@ -109,12 +109,12 @@ def test_other_sizes_are_cut_out_about_the_hand(tmp_path: Path) -> None:
     for index in range(10):
         sample = read[index]
         assert sample.image.shape == (224, 224, 3)
-        zoom = 224 / 25  # the box is 20 pixels wide, the window 25
+        zoom = 224 / 24  # the box is 20 pixels wide, the window 25; whole pixels about 14 are 24 or 26
         assert sample.intrinsics[0, 0] == pytest.approx(40 * zoom)
         assert sample.intrinsics[1, 1] == pytest.approx(40 * zoom)
-        left = round((14.0 if index % 2 == 0 else 32 - 14.0) - 25 / 2)  # whole pixels
+        left = (14 if index % 2 == 0 else 32 - 14) - 12
         seen = dataset[index].joints_2d * [1 if index % 2 == 0 else -1, 1] + [32 * (index % 2), 0]
-        np.testing.assert_allclose(sample.joints_2d, (seen - [left, round(11 - 25 / 2)]) * zoom, atol=1e-6)
+        np.testing.assert_allclose(sample.joints_2d, (seen - [left, 11 - 12]) * zoom, atol=1e-6)
 
 
 def test_version_with_other_labels_is_a_frame_of_its_own(tmp_path: Path) -> None:
