@@ -34,7 +34,7 @@ def keep_memory() -> bool:
     """Have the C library keep what large tensors leave for those that follow, as torch does by itself on a GPU.
 
     By default glibc hands it back to the system, and every page of the next tensor is mapped and zeroed anew when it is first
-    touched: views took twice as long to make, and training steps a tenth longer.
+    touched: views took twice as long to make, and training steps 6 to 15 % longer.
 
     Returns:
         Whether it did: on Linux with glibc.
