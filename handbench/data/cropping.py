@@ -1,8 +1,8 @@
 """A sample in, a square crop about its hand out, with the one matrix that moves pixels, joints and camera alike.
 
 The nominal window is the square of side 1.25 times the box's longer side about the box's centre (without a box: the square of the
-image's longer side about its centre). The crop shows the window times `context`, in whole pixels of the image, as the matrix says;
-outside the image it shows the image reflected, because black corners would betray where the hand lay.
+image's longer side about its centre). The crop shows the window times `context`, in whole pixels, as the matrix says; outside the
+image it shows the image reflected, because black corners would betray where the hand lay.
 """
 
 import math

@@ -21,7 +21,7 @@ from matplotlib.text import Text
 from handbench.results.figures.tips import TIPS, with_tips
 
 WIDTH = 3.4  # inches: one column of a two-column paper
-LINE = 0.105  # inches: a line of the note below a figure
+LINE = 0.1  # inches: a line of the note below a figure
 NOTE_CHARACTERS = 80  # of the note's size that fit WIDTH
 COLOURS = ("#004488", "#BB5566", "#DDAA33", "#000000", "#44AA99", "#AA4499", "#77AADD", "#777777")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -99,10 +99,8 @@ def figure(note: str, *, height: float = 2.0, legend_lines: int = 0, compress: b
     engine: Any = made.get_layout_engine()
     share = below / made.get_figheight()
     engine.set(rect=(0, share, 1, 1 - share), w_pad=0.03, h_pad=0.03)
-    if lines:
-        made.text(
-            0.012, 0.025 / made.get_figheight(), "\n".join(lines), fontsize=5.5, color="#444444", va="bottom", linespacing=1.25
-        )
+    for place, line in enumerate(reversed(lines)):  # one by one: a text of several lines has ligatures whatever is set
+        made.text(0.012, (0.025 + LINE * place) / made.get_figheight(), line, fontsize=5.5, color="#444444", va="bottom")
     return made
 
 
