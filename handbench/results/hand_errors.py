@@ -41,20 +41,18 @@ class Hands:
 
 @dataclass
 class HandErrors:
-    """Reads each file once; what is asked for twice is kept."""
+    """Reads each file once and keeps what it held: opening it for each metric would take most of a report's time."""
 
     _clusters: dict[tuple[int, ...], Sequence[str]] = field(default_factory=dict)
-    _hands: dict[tuple[str, str], Hands | None] = field(default_factory=dict)
+    _files: dict[str, dict[str, tuple[Hands, float]]] = field(default_factory=dict)
 
     def of(self, record: Run, metric: str, value: float) -> Hands | None:
         """The errors behind a run's score; None where its directory holds none, or none whose mean is the score."""
-        key = (str(record.get("folder", "")), metric)
-        if key not in self._hands:
-            self._hands[key] = self._read(Path(key[0]) / HANDS_FILE, metric) if key[0] else None
-        hands = self._hands[key]
-        if hands is None or not np.isfinite(hands.errors).any():
-            return None
-        return hands if math.isclose(float(np.nanmean(hands.errors)), value, rel_tol=CLOSE) else None
+        folder = str(record.get("folder", ""))
+        if folder not in self._files:
+            self._files[folder] = self._read(Path(folder) / HANDS_FILE) if folder else {}
+        hands, mean = self._files[folder].get(metric, (None, math.nan))
+        return hands if math.isclose(mean, value, rel_tol=CLOSE) else None
 
     def sums(self, hands: Sequence[Hands]) -> tuple[Float[np.ndarray, "seeds clusters"], Float[np.ndarray, "seeds clusters"]]:
         """Sums and counts of the errors by seed and cluster, over the clusters of all seeds."""
@@ -69,16 +67,20 @@ class HandErrors:
         own = dict(zip(distinct, np.split(codes, ends), strict=True))
         return [own[key] for key in same], len(names)
 
-    def _read(self, path: Path, metric: str) -> Hands | None:
+    def _read(self, path: Path) -> dict[str, tuple[Hands, float]]:
+        """The columns of a file and their means; nothing where it is missing or damaged, and the table shows no such interval."""
         try:
             with zipfile.ZipFile(path) as archive:
                 infos = [archive.getinfo(f"{name}.npy") for name in ("key", "cluster")]
                 same = tuple(number for info in infos for number in (info.CRC, info.file_size))
                 if same not in self._clusters:
                     self._clusters[same] = _array(archive, "cluster").tolist()
-                return Hands(same, _array(archive, metric).astype(np.float64))
+                names = {name.removesuffix(".npy") for name in archive.namelist()} - {"key", "cluster"}
+                columns = {name: _array(archive, name).astype(np.float64) for name in sorted(names)}
         except (OSError, KeyError, ValueError, zipfile.BadZipFile):
-            return None  # no such file, no such column, or damaged: the table then shows no such interval
+            return {}
+        known = {name: errors for name, errors in columns.items() if np.isfinite(errors).any()}
+        return {name: (Hands(same, errors), float(np.nanmean(errors))) for name, errors in known.items()}
 
 
 def paired(first: Hands, second: Hands) -> Hands | None:

@@ -8,7 +8,7 @@ import base64
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,11 @@ class Interned:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: dict[str, int] = {}
+        self._places: dict[Hashable, int] = {}
 
-    def place(self, value: Any) -> int:
-        """Where the value stands."""
-        key = json.dumps(value, sort_keys=True)
+    def place(self, value: Any, key: Hashable = None) -> int:
+        """Where the value stands; `key` tells it from others without a look at all of it."""
+        key = json.dumps(value, sort_keys=True) if key is None else key
         if key not in self._places:
             self._places[key] = len(self.values)
             self.values.append(value)
@@ -153,7 +153,8 @@ def _field(record: Run, name: str) -> Any:
 
 def _score(score: Mapping[str, Any], known: Interned) -> list[Any]:
     words = {name: str(score[name]) for name in ("metric", "unit", "protocol", "note")}
-    place = known.place({**words, "label": metric_of(words["metric"]).label, "decimals": decimals_of(words["unit"])})
+    about = {**words, "label": metric_of(words["metric"]).label, "decimals": decimals_of(words["unit"])}
+    place = known.place(about, tuple(words.values()))
     return [place, _plain(score["value"]), int(score["count"]), int(score["excluded"]), _plain(score["spread"])]
 
 

@@ -69,7 +69,7 @@ def _heading(scores: Frame, dataset: Frame) -> str:
 def _with_columns(scores: Frame) -> Frame:
     """Name each score's column in the wide table: metric, unit, and what else is needed to tell scores of one run apart."""
     named = scores.assign(
-        column=[f"{score.metric} ({score.unit})" if score.unit else score.metric for score in scores.itertuples()]
+        column=[f"{metric} ({unit})" if unit else metric for metric, unit in zip(scores.metric, scores.unit, strict=True)]
     )
     for telling in ("definition", "note"):
         mixed = named.groupby("column")[telling].transform("nunique") > 1
@@ -108,7 +108,8 @@ def _telling_keys(runs: Frame) -> list[str]:
 def _groups(scores: Frame, names: Sequence[str]) -> list[list[Any]]:
     """Rows that are alike in the named columns, in their order; pandas takes far longer for thousands of groups of a few rows."""
     found: dict[tuple[Any, ...], list[Any]] = {}
-    for key, row in zip(zip(*(scores[name] for name in names), strict=True), scores.itertuples(), strict=True):
+    rows = scores.astype(object).itertuples()  # Arrow's strings take far longer to go through than Python's
+    for key, row in zip(scores[list(names)].astype(object).itertuples(index=False, name=None), rows, strict=True):
         found.setdefault(key, []).append(row)
     return list(found.values())
 
