@@ -2,7 +2,7 @@
 
     python tools/kill_and_repeat.py SUITE FOLDER [--kills 10] [--seed 0] [-- OPTIONS OF handbench ablate]
 
-Each attempt is a fork of a process that has imported everything, so that the moments fall into the work rather than into imports.
+Each attempt is a fork of a process that has imported everything and finds its data packed, so that the moments fall into the work.
 An attempt that ends before its moment is no kill: what it left is compared, and a new folder begun, until all kills were done.
 Alike: the same runs with the same scores and notes, the same suite.json and the same tables. Exit code 1 where something differs.
 """
@@ -47,10 +47,10 @@ def attempt(suite: str, folder: Path, options: Sequence[str], kill_after: float 
 
 
 def _work(suite: str, folder: Path, options: Sequence[str]) -> None:
-    """What a fork does: the command, with a cache of its own; its output goes to a file."""
+    """What a fork does: the command, with a cache beside its folder; its output goes to a file."""
     code = 70
     try:
-        os.environ["HANDBENCH_CACHE"] = str(folder / "cache")
+        os.environ["HANDBENCH_CACHE"] = str(folder.parent / "cache")
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             main(["ablate", suite, "--results", str(folder / "runs"), "--checkpoint-seconds", "0", "--no-report", *options])
@@ -80,9 +80,10 @@ def finished(folder: Path) -> dict[Path, int]:
 
 def check(suite: str, folder: Path, kills: int, seed: int, options: Sequence[str]) -> list[str]:
     """Run, kill, repeat and compare; what went wrong, empty where nothing did."""
-    started = time.monotonic()
-    if attempt(suite, folder / "undisturbed", options, None) != 0:
-        return [f"the undisturbed run failed: {folder / 'undisturbed' / 'log.txt'}"]
+    for name in ("packing", "undisturbed"):
+        started = time.monotonic()
+        if attempt(suite, folder / name, options, None) != 0:
+            return [f"the undisturbed run failed: {folder / name / 'log.txt'}"]
     took, moments = time.monotonic() - started, random.Random(seed)
     print(f"undisturbed: {took:.1f} s")
     expected, wrong, killed, number = outcome(folder / "undisturbed"), [], 0, 0

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from handbench.learn.views import make_views
-from handbench.protocols import Augmentation
+from handbench.protocols import Augmentation, Bytewise
 from handbench.testing.contract import Subject, require
 from handbench.testing.toys import SIDE, VIEW, batch, brightest, dot_views
 from handbench.types import Views
 
 COUNT = 64
 SHAPES = {"warp": (COUNT, 3, 3), "colour": (COUNT, 3, 4)}
+GREY = 4.0  # levels of 255, on average over an image; bytes of hue round by less than one
 NEAR = 0.25  # pixels; a moved dot is found to a tenth of a pixel, a forgotten joint is off by several
 
 
@@ -73,6 +74,18 @@ def joints_move_with_the_pixels(subject: Subject) -> None:
     require(off < NEAR, f"{subject.name}: the picture moves away from its joints by {float(off):.2g} pixels; make it a warp")
 
 
+def bytes_change_as_floats_do(subject: Subject) -> None:
+    """What it does in bytes it does in [0, 1] with the same draw, to a few grey levels."""
+    made, pictures = subject.target(subject.config()), batch(16).images
+    expected = made.apply(pictures.permute(0, 3, 1, 2) / 255, torch.Generator().manual_seed(6))
+    change = made.in_bytes(len(pictures), torch.Generator().manual_seed(6))
+    changed = pictures.numpy().copy()
+    for number, picture in enumerate(changed):
+        change(picture, number)
+    off = 255 * float((torch.from_numpy(changed).permute(0, 3, 1, 2) / 255 - expected).abs().mean((1, 2, 3)).max())
+    require(off < GREY, f"{subject.name}: in_bytes differs from apply by {off:.2g} grey levels; draw and change alike in both")
+
+
 def _dot_survives(images: Tensor) -> Tensor:
     """Views in which one small spot is still brighter than everything else."""
     grey = images.mean(1).flatten(1)
@@ -96,12 +109,14 @@ def _views(subject: Subject, seed: int) -> Views:
 
 
 def promises(subject: Subject) -> tuple[Callable[[Subject], None], ...]:
-    """All of them; only a warp must have an inverse."""
+    """All of them; only a warp must have an inverse, and only some filters work in bytes."""
     of_warps = (warp_can_be_undone,) if getattr(subject.target, "kind", None) == "warp" else ()
+    of_bytes = (bytes_change_as_floats_do,) if issubclass(subject.target, Bytewise) else ()
     return (
         kind_is_one_of_three,
         draw_belongs_to_its_key,
         views_stay_in_range,
         *of_warps,
+        *of_bytes,
         joints_move_with_the_pixels,
     )

@@ -39,6 +39,7 @@ CAUGHT: list[tuple[str, Any, str, str]] = [
     ("augmentation", broken_learning.OneForAll, "draw_belongs_to_its_key", "same draw"),
     ("augmentation", broken_learning.Glaring, "views_stay_in_range", "expected 0 to 1"),
     ("augmentation", broken_learning.Squashing, "warp_can_be_undone", "areas"),
+    ("augmentation", broken_learning.DarkerInBytes, "bytes_change_as_floats_do", "grey levels"),
     ("augmentation", broken_learning.Sliding, "joints_move_with_the_pixels", "make it a warp"),
     ("backbone", broken_learning.Wide, "gives_as_many_features_as_it_says", "expected"),
     ("backbone", broken_learning.Blind, "features_tell_images_apart", "same features"),
