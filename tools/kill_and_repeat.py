@@ -2,8 +2,8 @@
 
     python tools/kill_and_repeat.py SUITE FOLDER [--kills 10] [--seed 0] [-- OPTIONS OF handbench ablate]
 
-Each attempt is a fork of a process that has imported everything and finds its data packed, so that the moments fall into the work.
-An attempt that ends before its moment is no kill: what it left is compared, and a new folder begun, until all kills were done.
+Each attempt is a fork of a process that has imported all and finds its data packed, so that the moments fall into the work. An
+attempt that ends before its moment is no kill: what it left is compared, and a new folder begun, until all kills were done.
 Alike: the same runs with the same scores and notes, the same suite.json and the same tables. Exit code 1 where something differs.
 """
 
