@@ -72,10 +72,16 @@ def read(path: Path) -> Image:
 
 
 class Stepwise(torch.utils.data.Dataset[Tensor]):
-    """Two views of each JPEG, made when they are asked for, by the workers of a DataLoader."""
+    """Two views of each JPEG, made when they are asked for, by the workers of a DataLoader.
 
-    def __init__(self, paths: list[Path], size: int) -> None:
-        self.paths, self.size = paths, size
+    Args:
+        paths: the JPEGs.
+        size: of a view.
+        colours: maps of RGB in [0, 255], drawn beforehand, that take the place of the HSV jitter; None for that.
+    """
+
+    def __init__(self, paths: list[Path], size: int, colours: Float[np.ndarray, "images 2 3 4"] | None = None) -> None:
+        self.paths, self.size, self.colours = paths, size, colours
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -83,7 +89,13 @@ class Stepwise(torch.utils.data.Dataset[Tensor]):
     def __getitem__(self, number: int) -> Float[Tensor, "2 3 size size"]:
         """Read the file, and draw twice."""
         image, random = read(self.paths[number]), np.random.default_rng(number)
-        return torch.stack([normalised(view(image, draw(random), self.size)) for _ in range(2)])
+        return torch.stack([normalised(self._view(image, draw(random), number, place)) for place in range(2)])
+
+    def _view(self, image: Image, drawn: Draw, number: int, place: int) -> UInt8[np.ndarray, "size size 3"]:
+        if self.colours is None:
+            return view(image, drawn, self.size)
+        plain = Draw(drawn.degrees, drawn.window, drawn.x, drawn.y)
+        return np.asarray(cv2.transform(view(image, plain, self.size), self.colours[number, place]))
 
 
 def _cut(image: Image, drawn: Draw) -> UInt8[np.ndarray, "window window 3"]:

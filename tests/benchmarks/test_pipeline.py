@@ -68,6 +68,17 @@ def test_a_sample_is_two_normalised_views(jpegs: list[Path]) -> None:
     assert grey[:, 0, 0].tolist() == pytest.approx([(128 / 255 - 0.485) / 0.229, 0.20500, 0.42651], abs=1e-3)
 
 
+def test_a_matrix_may_take_the_place_of_the_hsv_jitter(jpegs: list[Path]) -> None:
+    darker = np.concatenate([0.5 * np.eye(3), np.full((3, 1), 10.0)], -1)
+    plain, darkened = (
+        Stepwise(jpegs, 64, np.broadcast_to(matrix, (len(jpegs), 2, 3, 4)))[3] for matrix in (np.eye(3, 4), darker)
+    )
+    deviation = torch.tensor(stepwise.DEVIATION)[:, None, None]
+    mean = torch.tensor(stepwise.MEAN)[:, None, None]
+    grey, dark = (255 * (views * deviation + mean) for views in (plain, darkened))
+    assert (dark - (0.5 * grey + 10)).abs().max() < 0.51
+
+
 @pytest.mark.parametrize("exact", [False, True])
 def test_our_arm_makes_two_views_of_every_image(pool: Pool, exact: bool, tmp_path: Path) -> None:
     setting = pipeline.Setting(tmp_path, 16, 32, 5, 1, CPU)
