@@ -87,15 +87,16 @@ class HsvJitter:
 def by_opencv(drawn: Bool[Tensor, "count"], factors: Float[Tensor, "4 count"]) -> ByteChange:
     """The change of one image in place, hue, saturation and value being bytes; 256 hues make the circle."""
     chosen, by_hue = drawn.tolist(), factors[0].tolist()
-    scaled = torch.cat([factors[:3].T.diag_embed(), (255 * factors[3:] * torch.tensor([[0.0], [0.0], [1.0]])).T[..., None]], -1)
-    matrices = scaled.double().numpy()
+    matrices = np.zeros((len(drawn), 3, 4))
+    matrices[:, :, :3] = factors[:3].T.diag_embed().numpy()
+    matrices[:, 2, 3] = 255 * factors[3].numpy()
 
     def jitter(image: Picture, number: int) -> None:
         if chosen[number]:
             hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
             changed = cv2.transform(hsv, matrices[number])
             if by_hue[number] > 1:  # beyond the circle it starts again
-                changed[..., 0] = np.rint(by_hue[number] * np.arange(256)).astype(np.uint8)[hsv[..., 0]]
+                changed[..., 0] = (np.rint(by_hue[number] * np.arange(256)) % 256).astype(np.uint8)[hsv[..., 0]]
             cv2.cvtColor(changed, cv2.COLOR_HSV2RGB_FULL, dst=image)
 
     return jitter
