@@ -251,15 +251,20 @@ def test_a_killed_run_goes_on_to_the_same_scores_and_weights(tmp_path: Path, pho
 
 
 def _kill_in_mid_epoch(process: subprocess.Popen[bytes], results: Path) -> list[int]:
-    """Kill once a checkpoint lies in the middle of an epoch after the first; return its place."""
+    """Kill once a checkpoint lies in the middle of an epoch after the first; return its place.
+
+    The process is held while its checkpoint is read: a step takes milliseconds, and the next checkpoint may lie elsewhere.
+    """
     patience = time.monotonic() + 200
     while time.monotonic() < patience and process.poll() is None:
         for path in results.glob("stages/pretrain-*/checkpoint.pt"):
-            epoch, step = torch.load(path, weights_only=True)["place"]
-            if epoch >= 1 and step >= 1:
+            process.send_signal(signal.SIGSTOP)
+            place = list(torch.load(path, weights_only=True)["place"])
+            if place[0] >= 1 and place[1] >= 1:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
-                return list(torch.load(path, weights_only=True)["place"])
+                return place
+            process.send_signal(signal.SIGCONT)
         time.sleep(0.002)
     process.kill()
     raise AssertionError("no checkpoint in mid-epoch was met")
