@@ -8,6 +8,7 @@ import time
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,8 +40,13 @@ def keep_memory() -> bool:
     Returns:
         Whether it did: on Linux with glibc.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    mallopt = _of_libc("mallopt")
     return mallopt is not None and all([mallopt(MMAP_THRESHOLD, MOST), mallopt(TRIM_THRESHOLD, MOST)])
+
+
+def _of_libc(name: str) -> Any:
+    """A function that glibc has and other C libraries may lack; None there."""
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
 
 
 def _named(word: str) -> torch.device:
@@ -122,8 +128,8 @@ def forget_peak_memory(device: torch.device) -> None:
     """Let `peak_memory_mib` count from now on, where the system can: a process that does several runs tells them apart."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "malloc_trim"):
-        ctypes.CDLL(None).malloc_trim(0)  # what was kept and is not in use
+    if trim := _of_libc("malloc_trim"):
+        trim(0)  # what was kept and is not in use
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # Linux: sets the high-water mark to what is held now
 

@@ -267,9 +267,9 @@ class Score:
     note: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evidence:
-    """What a report is made from.
+    """What a report is made from; equal only to itself.
 
     Args:
         folder: where the runs lie.

@@ -29,7 +29,7 @@ from handbench.learn.augmentations.random_resized_crop import RandomResizedCrop
 from handbench.learn.augmentations.rotate import Rotate
 from handbench.learn.augmentations.scale import Scale
 from handbench.learn.augmentations.translate import Translate
-from handbench.learn.resampling import resample
+from handbench.learn.resampling import on_bytes, resample
 from handbench.learn.views import make_views
 from handbench.normalising import normalised
 from handbench.protocols import Augmentation
@@ -132,8 +132,7 @@ def parity(pool: Pool, paths: list[Path], size: int, count: int = 64) -> float:
     It holds all that tells the two apart: the pool's smaller crops, one sampling for two, and whole pixels in the cut.
     """
     random = np.random.default_rng(0)
-    drawn = [draw(random) for _ in paths[:count]]
-    plain = [type(one)(one.degrees, one.window, one.x, one.y) for one in drawn]
+    plain = [draw(random).geometry for _ in paths[:count]]
     steps = np.stack([view(read(path), one, size) for path, one in zip(paths, plain, strict=False)])
     batch = pool.batch(np.arange(len(plain)))
     windows = torch.stack([warp_of(one) for one in plain]).to(batch.images.device)
@@ -171,8 +170,8 @@ def _batches(count: int, batch: int, times: int) -> Iterator[Any]:
 
 def _stepwise(setting: Setting, paths: list[Path]) -> Iterator[Arm]:
     """PeCLR's recipe sample by sample, with either jitter."""
-    drawn = ColorJitter(ColorJitter.Config()).draw(VIEWS * len(paths), torch.Generator().manual_seed(0)).double().numpy()
-    matrices = np.concatenate([drawn[..., :3], 255 * drawn[..., 3:]], -1).reshape(-1, VIEWS, 3, 4)
+    drawn = ColorJitter(ColorJitter.Config()).draw(VIEWS * len(paths), torch.Generator().manual_seed(0))
+    matrices = on_bytes(drawn.unflatten(0, (-1, VIEWS)))
     does = f"{setting.workers} DataLoader workers; rotate, cut, resize, {{}} one after the other in uint8"
     for name, colours, jitter in ((OPENCV, matrices, "matrix jitter drawn beforehand"), (OPENCV + HSV, None, "HSV jitter")):
         work = rivals.loader(Stepwise(paths, setting.view, colours), setting.batch, setting.workers, setting.device)

@@ -39,6 +39,11 @@ class Draw:
     value: float = 1.0
     offset: float = 0.0
 
+    @property
+    def geometry(self) -> "Draw":
+        """The same without the jitter."""
+        return Draw(self.degrees, self.window, self.x, self.y)
+
 
 def draw(random: np.random.Generator) -> Draw:
     """Draw as PeCLR's best set does: rotate, scale, translate, colour jitter."""
@@ -94,8 +99,7 @@ class Stepwise(torch.utils.data.Dataset[Tensor]):
     def _view(self, image: Image, drawn: Draw, number: int, place: int) -> UInt8[np.ndarray, "size size 3"]:
         if self.colours is None:
             return view(image, drawn, self.size)
-        plain = Draw(drawn.degrees, drawn.window, drawn.x, drawn.y)
-        return np.asarray(cv2.transform(view(image, plain, self.size), self.colours[number, place]))
+        return np.asarray(cv2.transform(view(image, drawn.geometry, self.size), self.colours[number, place]))
 
 
 def _cut(image: Image, drawn: Draw) -> UInt8[np.ndarray, "window window 3"]:

@@ -64,7 +64,7 @@ def by_opencv(
     back = inverse(warps.double())
     levels = _levels(back.float())
     matrices, depths = _between_indices(back, levels).numpy(), levels.tolist()
-    colours = None if colour is None else torch.cat([colour[..., :3], 255 * colour[..., 3:]], -1).double().numpy()
+    colours = None if colour is None else on_bytes(colour)
     made = np.empty((views, count, size, size, 3), np.float32)
     crops = images.numpy()
     border = (cv2.BORDER_CONSTANT, (GREYS[fill],) * 4) if fill in GREYS else (cv2.BORDER_REFLECT, (0.0,) * 4)
@@ -115,6 +115,11 @@ def apply_colour(
     """Map RGB by each image's matrix and clip to [0, 1]."""
     mapped = torch.baddbmm(matrix[..., 3:], matrix[..., :3], images.flatten(2))
     return mapped.clamp_(0, 1).view(images.shape)
+
+
+def on_bytes(colour: Float[Tensor, "*batch 3 4"]) -> Float[np.ndarray, "*batch 3 4"]:
+    """Maps of RGB in [0, 1] as maps of bytes, as OpenCV takes them."""
+    return torch.cat([colour[..., :3], 255 * colour[..., 3:]], -1).double().numpy()
 
 
 def _levels(back: Float[Tensor, "*batch 3 3"]) -> Int[Tensor, "*batch"]:

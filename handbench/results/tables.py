@@ -1,5 +1,6 @@
 """Evidence goes in; the tables that its suite ends in, or those that fit what varies among the runs, come out as Comparisons."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -29,22 +30,13 @@ FEATURES = (
 NO_CLAIM = "This suite is not made to carry a claim: nothing is ranked, nothing is bold."
 
 
-# The evidence last asked for and its tables: the reports of one command show the same ones.
-_last: list[tuple[Evidence, tuple[Comparison, ...]]] = []
-
-
+@functools.lru_cache(maxsize=1)  # the reports of one command show the same tables
 def compare(evidence: Evidence) -> tuple[Comparison, ...]:
-    """Make all tables of the evidence; asked again for the same object, give them again.
+    """Make all tables of the evidence.
 
     Returns:
         Each table of the suite in its order, once for each layer of data, device and budget; empty when no run is finished.
     """
-    if not _last or _last[0][0] is not evidence:
-        _last[:] = [(evidence, _compare(evidence))]
-    return _last[0][1]
-
-
-def _compare(evidence: Evidence) -> tuple[Comparison, ...]:
     asked = (evidence.suite or {}).get("tables", ())
     specs = [configure(TableSpec, table, "table") for table in asked] or default_specs(evidence)
     files = HandErrors()

@@ -8,7 +8,7 @@ import base64
 import io
 import json
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from handbench.results.placing import WORDS
 from handbench.results.tidy import flatten
 
 FIELDS = ("objective", "backbone", "dataset", "protocol", "labels", "budget", "seed", "device")
+WORDS_OF_SCORES = ("metric", "unit", "protocol", "note")
 COLUMNS = 14  # of numbers in the table of runs; a run's details hold all
 THUMBNAILS = 40  # in the whole page
 LARGEST = 128  # pixels of a thumbnail's side
@@ -31,11 +32,11 @@ class Interned:
 
     def __init__(self) -> None:
         self.values: list[Any] = []
-        self._places: dict[Hashable, int] = {}
+        self._places: dict[str | tuple[str, ...], int] = {}
 
-    def place(self, value: Any, key: Hashable = None) -> int:
-        """Where the value stands; `key` tells it from others without a look at all of it."""
-        key = json.dumps(value, sort_keys=True) if key is None else key
+    def place(self, value: Any) -> int:
+        """Where the value stands."""
+        key = value if isinstance(value, tuple) else json.dumps(value, sort_keys=True)
         if key not in self._places:
             self._places[key] = len(self.values)
             self.values.append(value)
@@ -67,7 +68,12 @@ def payload(records: Sequence[Run]) -> dict[str, Any]:
                 "p": provenance.place(_plain(record.get("provenance", {}))),
             }
         )
-    shared = {"scores": scores.values, "notes": notes.values, "provenance": provenance.values, "data": data.values}
+    shared = {
+        "scores": [_about(words) for words in scores.values],
+        "notes": notes.values,
+        "provenance": provenance.values,
+        "data": data.values,
+    }
     heads = [{"label": _heading(key), "decimals": decimals_of(key[1])} for key in columns]
     return {"fields": list(FIELDS), "columns": heads, "recipe": base, "runs": runs, **shared, "examples": thumbnails(records)}
 
@@ -152,10 +158,14 @@ def _field(record: Run, name: str) -> Any:
 
 
 def _score(score: Mapping[str, Any], known: Interned) -> list[Any]:
-    words = {name: str(score[name]) for name in ("metric", "unit", "protocol", "note")}
-    about = {**words, "label": metric_of(words["metric"]).label, "decimals": decimals_of(words["unit"])}
-    place = known.place(about, tuple(words.values()))
+    place = known.place(tuple(str(score[name]) for name in WORDS_OF_SCORES))
     return [place, _plain(score["value"]), int(score["count"]), int(score["excluded"]), _plain(score["spread"])]
+
+
+def _about(words: tuple[str, ...]) -> dict[str, Any]:
+    """What the page knows of a kind of score."""
+    named = dict(zip(WORDS_OF_SCORES, words, strict=True))
+    return {**named, "label": metric_of(named["metric"]).label, "decimals": decimals_of(named["unit"])}
 
 
 def _stage(stage: Mapping[str, Any]) -> list[Any]:

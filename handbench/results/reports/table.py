@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -87,8 +88,9 @@ def _section(scores: Frame) -> list[str]:
     telling = _telling_keys(runs)
     first = runs.iloc[0]
     parts = ["All runs: " + ", ".join(f"{_label(name)} {_setting(name, first[name])}" for name in shared) + "."] if shared else []
-    parts.append(_markdown([_run_row(run, shown, telling) for run in _groups(scores, ["run", "objective"])], _columns(scores)))
-    groups = _groups(scores, GROUP)
+    rows = list(scores.astype(object).itertuples())  # Arrow's strings take far longer to go through than Python's
+    parts.append(_markdown([_run_row(run, shown, telling) for run in _groups(rows, "run", "objective")], _columns(scores)))
+    groups = _groups(rows, *GROUP)
     if any(len({score.seed for score in group}) > 1 for group in groups):
         parts.append("Mean ± standard deviation over seeds:")
         parts.append(_markdown([_mean_row(group, shown, telling) for group in groups], _columns(scores)))
@@ -105,12 +107,12 @@ def _telling_keys(runs: Frame) -> list[str]:
     return list(telling)
 
 
-def _groups(scores: Frame, names: Sequence[str]) -> list[list[Any]]:
+def _groups(rows: Sequence[Any], *names: str) -> list[list[Any]]:
     """Rows that are alike in the named columns, in their order; pandas takes far longer for thousands of groups of a few rows."""
-    found: dict[tuple[Any, ...], list[Any]] = {}
-    rows = scores.astype(object).itertuples()  # Arrow's strings take far longer to go through than Python's
-    for key, row in zip(scores[list(names)].astype(object).itertuples(index=False, name=None), rows, strict=True):
-        found.setdefault(key, []).append(row)
+    found: dict[Any, list[Any]] = {}
+    key = attrgetter(*names)
+    for row in rows:
+        found.setdefault(key(row), []).append(row)
     return list(found.values())
 
 
